@@ -1,0 +1,79 @@
+# Two commands: `make book` builds the site, `make test` checks everything. `make` lists the rest.
+.DEFAULT_GOAL := help
+.PHONY: help setup book serve lab test test-lint test-unit test-rules test-notebooks test-fresh \
+        test-site execute bench lock repository screenshots clean
+
+RUN := .venv/bin/python
+JUPYTER := .venv/bin/jupyter
+PORT ?= 8000
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+export PYTHONDONTWRITEBYTECODE ?= 1
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## create .venv from requirements.txt (every target does this when it is missing)
+	@tools/setup.sh
+
+book: setup ## build the website; prints where to open it
+	@$(RUN) tools/build_book.py
+
+serve: book ## build the website and serve it (PORT=8000)
+	@echo "Serving the site at http://127.0.0.1:$(PORT)/ (stop with Ctrl+C)"
+	@$(RUN) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+lab: setup ## open the chapters in JupyterLab
+	@$(JUPYTER) lab book
+
+test: test-lint test-unit test-rules test-notebooks test-fresh test-site ## check everything
+	@echo "make test: everything passed"
+
+test-lint: setup ## only style: ruff on package, tests, tools and notebooks
+	@echo "make test-lint: style of code and notebooks"
+	@.venv/bin/ruff check --quiet . && .venv/bin/ruff format --quiet --check . || \
+		{ echo "Style: '.venv/bin/ruff check --fix .' and '.venv/bin/ruff format .' mend most of it." >&2; exit 1; }
+
+test-unit: setup ## only the package's unit tests, with branch coverage
+	@echo "make test-unit: the package, branch coverage at least 95 %"
+	@$(RUN) -m pytest -q --cov --cov-report=term tests --ignore=tests/test_notebooks.py \
+		--ignore=tests/test_site.py --ignore=tests/test_fresh_environment.py
+
+test-rules: setup ## only the rules every notebook keeps
+	@echo "make test-rules: the rules of a notebook"
+	@$(RUN) -m pytest -q tests/test_notebooks.py
+
+test-notebooks: setup ## only nbval: run every notebook, compare its outputs (CHAPTER=03 for one)
+	@echo "make test-notebooks: run every chapter and compare what it prints"
+	@$(RUN) -m pytest -q --nbval --nbval-current-env --nbval-cell-timeout=600 \
+		--nbval-sanitize-with tests/nbval_sanitize.cfg book/$(CHAPTER)*.ipynb
+
+test-fresh: setup ## only a chapter opened alone, as Colab does it
+	@echo "make test-fresh: one chapter alone in an empty folder, in an environment of its own"
+	@$(RUN) -m pytest -q tests/test_fresh_environment.py
+
+test-site: book ## only the site: links, hosts, accessibility, phone width
+	@echo "make test-site: links, hosts, accessibility, phone width"
+	@$(RUN) -m pytest -q tests/test_site.py
+
+execute: setup ## run notebooks from clean kernels and store their outputs (CHAPTER=03 for one)
+	@$(RUN) tools/execute.py $(CHAPTER)
+
+bench: setup ## ratios to reference libraries; CPU-seconds and memory by chapter
+	@$(RUN) benchmarks/bench.py
+
+lock: setup ## compile requirements.txt anew from pyproject.toml
+	@.venv/bin/uv pip compile --quiet --upgrade --extra dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make lock" --output-file requirements.txt pyproject.toml >/dev/null
+	@echo "make lock: requirements.txt is up to date; the next target installs it"
+
+repository: setup ## write the repository's address wherever it stands (URL=https://...)
+	@$(RUN) tools/repository.py "$(URL)"
+
+screenshots: setup ## pictures of the built pages, wide and narrow, light and dark (OUT=folder)
+	@$(RUN) tools/screenshots.py "$(or $(OUT),_build/screenshots)"
+
+clean: ## remove the environment and everything built
+	@rm -rf .venv .setup.lock _build .pytest_cache .ruff_cache .coverage
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@echo "make clean: removed .venv and everything built"

@@ -1,0 +1,154 @@
+"""Runs chapters from clean kernels and stores their outputs: tools/execute.py [CHAPTER ...]
+
+Without arguments all chapters run; "3" or "03" names one. What differs from run to run
+(progress bars on stderr, times, versions) is left out. A chapter that fails is shown and stays
+on disk as it was.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import psutil
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+BOOK = Path(__file__).resolve().parent.parent / "book"
+SECONDS_PER_CELL = 600
+NOTEBOOK_METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+CELL_METADATA = ("tags", "mystnb", "jupyter", "cellView")
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a kernel took so far: CPU-seconds over all cores, and peak memory in MB."""
+
+    seconds: float
+    megabytes: float
+
+    def __str__(self):
+        return f"{self.seconds:6.1f} CPU-s {self.megabytes:6,.0f} MB"
+
+
+def usage(pid):
+    """The `Usage` of a running process and of its finished children."""
+    process = psutil.Process(pid)
+    status = Path(f"/proc/{pid}/status")
+    if status.exists():
+        peak = int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) * 1024
+    else:  # outside Linux only the present size is known
+        peak = process.memory_info().rss
+    return Usage(sum(process.cpu_times()[:4]), peak / 2**20)
+
+
+def chapters(numbers, book=BOOK):
+    """Paths of the chapters with these numbers, of all if there are none.
+
+    Raises:
+        ValueError: if a number has no chapter.
+    """
+    found = {path.name[:2]: path for path in sorted(book.glob("[0-9][0-9]_*.ipynb"))}
+    wanted = [number.zfill(2) for number in numbers] or list(found)
+    if unknown := [number for number in wanted if number not in found]:
+        raise ValueError(f"no chapter {', '.join(unknown)}; there are {', '.join(found) or 'none'}")
+    return [found[number] for number in wanted]
+
+
+def execute(path):
+    """Runs one notebook and rewrites its file with fresh outputs.
+
+    Returns:
+        the kernel's `Usage`.
+
+    Raises:
+        RuntimeError: if a cell fails, takes too long or ends the kernel; the file is unchanged.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    started, used = [], []
+    client = NotebookClient(
+        notebook,
+        kernel_name="python3",
+        timeout=SECONDS_PER_CELL,
+        record_timing=False,
+        resources={"metadata": {"path": str(path.parent)}},
+        on_cell_start=lambda cell, **_: started.append(cell),
+        on_cell_executed=lambda **_: used.append(usage(client.km.provisioner.pid)),
+    )
+    try:
+        client.execute(stderr=subprocess.DEVNULL)
+    except CellExecutionError as error:
+        raise RuntimeError(str(error)) from error
+    except (CellTimeoutError, DeadKernelError) as error:
+        raise RuntimeError(f"{error}\nin this cell:\n{started[-1].source}") from error
+    tidy(notebook)
+    write(notebook, path)
+    return used[-1]
+
+
+def tidy(notebook):
+    """Leaves out of a notebook, in place, what differs from run to run or from tool to tool."""
+    notebook.metadata = nbformat.from_dict(NOTEBOOK_METADATA)
+    for cell in notebook.cells:
+        kept = {key: cell.metadata[key] for key in CELL_METADATA if key in cell.metadata}
+        cell.metadata = nbformat.from_dict(kept)
+        if cell.cell_type == "code":
+            cell.outputs = _without_stderr(cell.outputs)
+
+
+def write(notebook, path):
+    """Writes a notebook whole or not at all."""
+    nbformat.validate(notebook)
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        nbformat.write(notebook, unfinished)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _without_stderr(outputs):
+    """The outputs without stderr; what it had cut in two on stdout is one again."""
+    kept = []
+    for output in outputs:
+        if output.output_type != "stream":
+            kept.append(output)
+        elif output.name == "stdout":
+            if kept and kept[-1].output_type == "stream":
+                kept[-1].text += output.text
+            else:
+                kept.append(output)
+    return kept
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("chapter", nargs="*", help='number of a chapter, as in "03"; default all')
+    try:
+        paths = chapters(parser.parse_args().chapter)
+    except ValueError as error:
+        parser.error(str(error))
+    failed = False
+    for path in paths:
+        try:
+            used = execute(path)
+        except RuntimeError as error:
+            failed = True
+            print(f"{path.stem}: failed, the file stays as it was\n{error}", file=sys.stderr)
+        else:
+            print(f"{path.stem:30} {used} {path.stat().st_size / 1024:6,.0f} KB", flush=True)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""Pictures of built pages, to be looked at: python tools/screenshots.py OUTDIR [PAGE ...]
+
+PAGE is a path inside the site, as book/index.html; without any, all of book/ is taken, each page
+wide (1280) and narrow (360), light and dark, in slices of 1800 pixels of height.
+"""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+SITE = Path(os.environ.get("SITE", "_build/html")).resolve()
+WIDTHS = {"wide": 1280, "phone": 360}
+SLICE = 1800
+
+
+def shoot(browser, page_path, folder):
+    """Saves PAGE-WIDTH-THEME-NN.png for each width and theme; returns how many files."""
+    count = 0
+    for kind, width in WIDTHS.items():
+        for theme in ("light", "dark"):
+            page = browser.new_page(viewport={"width": width, "height": SLICE}, color_scheme=theme)
+            page.goto((SITE / page_path).as_uri())
+            page.wait_for_timeout(1500)  # formulas and labs settle
+            height = page.evaluate("document.documentElement.scrollHeight")
+            # What is out of sight is not painted, so it scrolls; the bar on top hides 60 pixels.
+            for number, top in enumerate(range(0, max(height - 60, 1), SLICE - 60)):
+                page.evaluate("top => window.scrollTo({top, behavior: 'instant'})", top)
+                page.wait_for_timeout(250)
+                name = f"{Path(page_path).stem}-{kind}-{theme}-{number:02}.png"
+                page.screenshot(path=folder / name)
+                count += 1
+            page.close()
+    return count
+
+
+def main():
+    if len(sys.argv) < 2 or not SITE.is_dir():
+        sys.exit(f"{__doc__}\n(needs the built site at {SITE}: make book)")
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    pages = sys.argv[2:] or [str(p.relative_to(SITE)) for p in sorted(SITE.glob("book/*.html"))]
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
+        )
+        for page_path in pages:
+            print(f"{page_path}: {shoot(browser, page_path, folder)} pictures in {folder}")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
