@@ -1,0 +1,223 @@
+"""Figures. Each function draws on `ax`, or on a new figure, and returns the Axes."""
+
+import math
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+from course_utils.convolution import output_size, same_padding
+
+PAGE = 7.6  # inches across the text of a page
+GAP = 0.06  # inches between two pictures
+
+
+def show_images(images, titles=None, columns=None, limits=(0, 1), ax=None):
+    """Draws images in a grid.
+
+    Args:
+        images: (N, H, W), (N, H, W, 1) or (N, H, W, 3) array, or a list of images of
+            different sizes.
+        titles: N texts, or None.
+        columns: images in a row, >= 1; chosen when None.
+        limits: (low, high), the values drawn black and white in grey images; None takes each
+            image's own smallest and largest value.
+        ax: Axes whose place the grid takes, or None for a new figure.
+
+    Returns:
+        The Axes that holds the grid.
+
+    Raises:
+        ValueError: if there is no image, one has another shape, titles and images differ
+            in number, or `columns` is below 1.
+    """
+    images = [np.asarray(image) for image in images]
+    if not images:
+        raise ValueError("expected at least one image, got none")
+    for image in images:
+        if image.ndim < 2 or image.shape[2:] not in ((), (1,), (3,)) or image.size == 0:
+            raise ValueError(f"expected images (H, W), (H, W, 1) or (H, W, 3), got {image.shape}")
+    titles = [""] * len(images) if titles is None else [str(title) for title in titles]
+    if len(titles) != len(images):
+        raise ValueError(f"{len(images)} images need as many titles, got {len(titles)}")
+    if columns is not None and columns < 1:
+        raise ValueError(f"columns must be >= 1, got {columns}")
+    ax, places, font_size = _lay_out(images, titles, columns, ax)
+    low, high = limits or (None, None)
+    for image, title, place in zip(images, titles, places, strict=True):
+        cell = ax.inset_axes(place)
+        picture = image.squeeze(2) if image.shape[2:] == (1,) else image
+        # Small images show their pixels; large ones are smoothed as they shrink.
+        interpolation = "nearest" if max(picture.shape[:2]) <= 128 else "auto"
+        cell.imshow(picture, cmap="gray", vmin=low, vmax=high, interpolation=interpolation)
+        cell.set_title(title, fontsize=font_size, loc="center", pad=3)
+        cell.axis("off")
+    return ax
+
+
+def _lay_out(images, titles, columns, ax):
+    """Finds room for a grid of pictures; all lengths are inches.
+
+    Returns:
+        the Axes, each picture's (left, bottom, width, height) as shares of it, and the titles'
+        font size.
+    """
+    text_width = 0.07 * max(len(line) for title in titles for line in title.split("\n"))
+    text_height = max(0.06 + 0.15 * (title.count("\n") + 1) if title else 0 for title in titles)
+    if columns is None:
+        columns = min(len(images), 6 if len(images) > 8 else 4, int(PAGE / (text_width + 0.1)) or 1)
+    rows = math.ceil(len(images) / columns)
+    slope = max(image.shape[0] / image.shape[1] for image in images)  # of the tallest picture
+    if ax is None:
+        is_photo = min(image.shape[1] for image in images) > 100
+        widest = PAGE / columns
+        width = min(widest, 4.6 if is_photo else max(1.5, 4.6 / columns))
+        width = min(width, max(2.4, 4.6 / rows) / slope)
+    else:
+        across, down = ax.get_window_extent().size / ax.figure.dpi
+        widest = across / columns
+        width = max(0.1, min(widest, (down / rows - text_height - GAP) / slope))
+    cell_width = min(widest, max(width, text_width) + GAP)
+    cell_height = width * slope + text_height + GAP
+    grid_width, grid_height = columns * cell_width, rows * cell_height
+    if ax is None:
+        _, ax = plt.subplots(figsize=(grid_width, grid_height))
+    ax.axis("off")
+    ax.set_box_aspect(grid_height / grid_width)
+    places = []
+    for index in range(len(images)):
+        row, column = divmod(index, columns)
+        left, bottom = column * cell_width + GAP / 2, grid_height - (row + 1) * cell_height
+        place = left, bottom, cell_width - GAP, width * slope
+        places.append(np.divide(place, (grid_width, grid_height) * 2))
+    return ax, places, 9 * min(1, cell_width / max(text_width, 0.1))
+
+
+def show_numbers(array, digits=0, highlight=None, limits=None, ax=None):
+    """Draws a small matrix as a grid of grey cells, each with its number.
+
+    Args:
+        array: (H, W) numbers; NaN cells are left empty and hatched.
+        digits: decimals shown.
+        highlight: (top, left, height, width) of a window to frame, or None.
+        limits: (low, high), the values drawn black and white; the array's own when None.
+        ax: Axes to draw on, or None for a new figure.
+
+    Returns:
+        The Axes.
+
+    Raises:
+        ValueError: if the array is not two-dimensional, or empty.
+    """
+    array = np.asarray(array, float)
+    if array.ndim != 2 or array.size == 0:
+        raise ValueError(f"expected a matrix (H, W), got shape {array.shape}")
+    height, width = array.shape
+    # Adding zero turns the "-0" of a rounded negative number into "0".
+    texts = [f"{round(value, digits) + 0.0:.{digits}f}" for value in array.flat]
+    longest = max(map(len, texts))
+    if ax is None:
+        side = min(max(0.5, 0.11 * longest), PAGE / width)  # inches of a cell
+        _, ax = plt.subplots(figsize=(side * width + 0.2, side * height + 0.4))
+    else:
+        side = min(ax.get_window_extent().size / ax.figure.dpi / (width, height))
+    font_size = min(11, 72 * side / (0.7 * longest))
+    known = array[~np.isnan(array)]
+    low, high = limits or ((known.min(), known.max()) if known.size else (0, 1))
+    ax.imshow(array, vmin=low, vmax=high, cmap="gray")
+    middle = (low + high) / 2
+    for (row, column), value in np.ndenumerate(array):
+        if np.isnan(value):
+            ax.add_patch(_cell(row, column, 1, 1, hatch="///", edgecolor="0.7", linewidth=0))
+            continue
+        ax.text(
+            column, row, texts[row * width + column], fontsize=font_size,
+            color="black" if value > middle else "white", ha="center", va="center",
+        )  # fmt: skip
+    if highlight is not None:
+        ax.add_patch(_cell(*highlight, edgecolor="#D55E00", linewidth=3, zorder=3, clip_on=False))
+    ax.set_xticks(np.arange(-0.5, width), [])
+    ax.set_yticks(np.arange(-0.5, height), [])
+    ax.tick_params(length=0)
+    ax.grid(color="0.8", alpha=1, linewidth=0.8)
+    ax.spines[:].set(visible=True, color="0.8", linewidth=0.8)
+    return ax
+
+
+def show_windows(size, kernel, stride=1, padding="valid", ax=None):
+    """Draws every position of a window that slides along one row of pixels.
+
+    Padded zeros are hatched, pixels that no window sees are crossed out.
+
+    Args:
+        size, kernel, stride, padding: as in `convolution.output_size`.
+        ax: Axes to draw on, or None for a new figure.
+
+    Returns:
+        The Axes.
+
+    Raises:
+        ValueError: as `convolution.output_size`.
+    """
+    positions = output_size(size, kernel, stride, padding)
+    before, after = same_padding(size, kernel, stride) if padding == "same" else (0, 0)
+    starts = [position * stride - before for position in range(positions)]
+    seen = {pixel for start in starts for pixel in range(start, start + kernel)}
+    if ax is None:
+        _, ax = plt.subplots(figsize=(7.2, 0.42 * (positions + 2)))
+    for pixel in range(-before, size + after):
+        inside = 0 <= pixel < size
+        style = {"facecolor": "#D6EAF8"} if inside else {"facecolor": "white", "hatch": "////"}
+        ax.add_patch(plt.Rectangle((pixel, 0), 1, 1, edgecolor="0.35", **style))
+        label = f"{pixel + 1}" if inside else "0"
+        text = ax.text(pixel + 0.5, 0.5, label, ha="center", va="center", fontsize=9)
+        if not inside:
+            text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
+        if inside and pixel not in seen:
+            sides = [pixel, pixel + 1]
+            ax.plot(sides, [0, 1], sides, [1, 0], color="black", linewidth=1)
+    word = "window " if kernel > 0.1 * (before + size + after) else ""
+    for position, start in enumerate(starts):
+        bar = plt.Rectangle((start + 0.06, -position - 0.85), kernel - 0.12, 0.6, color="#0072B2")
+        ax.add_patch(bar)
+        ax.text(
+            start + kernel / 2, -position - 0.55, f"{word}{position + 1}", color="white",
+            ha="center", va="center", fontsize=9,
+        )  # fmt: skip
+    ax.set(xlim=(-before - 0.2, size + after + 0.2), ylim=(-positions - 0.2, 1.2))
+    ax.axis("off")
+    return ax
+
+
+def learning_curves(history, metric="accuracy", ax=None):
+    """Draws a metric over the epochs, for training and (where there is one) validation.
+
+    Args:
+        history: what `fit` returned, or its `history` dict.
+        metric: a name that was passed to `compile(metrics=...)`, or "loss".
+        ax: Axes to draw on, or None for a new figure.
+
+    Returns:
+        The Axes.
+
+    Raises:
+        ValueError: if the metric was not recorded.
+    """
+    curves = getattr(history, "history", history)
+    if metric not in curves:
+        raise ValueError(f"no {metric!r} was recorded, only {', '.join(curves)}")
+    if ax is None:
+        _, ax = plt.subplots(figsize=(5.2, 3.2))
+    epochs = np.arange(1, len(curves[metric]) + 1)
+    ax.plot(epochs, curves[metric], marker="o", label="training")
+    if f"val_{metric}" in curves:
+        ax.plot(epochs, curves[f"val_{metric}"], marker="s", label="validation")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    ax.set(xlabel="epoch", ylabel=metric)
+    ax.legend()
+    return ax
+
+
+def _cell(row, column, height, width, **style):
+    """A frame around pixels of an image, whose pixel (0, 0) has its centre at 0, 0."""
+    return plt.Rectangle((column - 0.5, row - 0.5), width, height, fill=False, **style)
