@@ -1,0 +1,48 @@
+// What the theme does not do: it talks to the labs, and makes what scrolls sideways reachable by keyboard.
+// Loaded in <head> and not deferred: a lab may report its height before the page is complete.
+
+const LAB_HEIGHT = { least: 200, most: 4000 };
+const labs = () => [...document.querySelectorAll("iframe[srcdoc]")];
+
+// A page opened from a file may not read its neighbours: results of the search stand without excerpts.
+if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+
+function tellTheme(lab) {
+  const theme = document.documentElement.dataset.theme;
+  // A sandboxed lab has no origin that could be named here; the message holds nothing private.
+  lab.contentWindow.postMessage({ type: "course-theme", theme }, "*");
+}
+
+window.addEventListener("message", ({ source, data }) => {
+  const lab = labs().find((frame) => frame.contentWindow === source);
+  if (!lab || data?.type !== "course-lab-height" || !Number.isFinite(data.height)) return;
+  const height = Math.min(Math.max(data.height, LAB_HEIGHT.least), LAB_HEIGHT.most);
+  lab.style.height = `${Math.ceil(height)}px`;
+});
+
+// What is too wide scrolls within itself; then, and only then, it is a tab stop. The theme does it for
+// code, but not when a folded solution opens.
+const WIDE = "div.math, .pst-scrollable-table-container, .bd-article pre, .cell_output > .output";
+const watchWidth = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+    else target.removeAttribute("tabindex");
+  }
+});
+
+document.addEventListener("DOMContentLoaded", () => {
+  for (const lab of labs()) {
+    lab.addEventListener("load", () => tellTheme(lab));
+    tellTheme(lab);
+  }
+  new MutationObserver(() => labs().forEach(tellTheme)).observe(document.documentElement, {
+    attributeFilter: ["data-theme"],
+  });
+  for (const box of document.querySelectorAll(WIDE)) {
+    watchWidth.observe(box);
+  }
+  // The theme's label would hide the words that stand on the button.
+  for (const summary of document.querySelectorAll("details.hide > summary")) {
+    summary.removeAttribute("aria-label");
+  }
+});
