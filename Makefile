@@ -19,8 +19,7 @@ book: setup ## build the website; prints where to open it
 	@$(RUN) tools/build_book.py
 
 serve: book ## build the website and serve it (PORT=8000)
-	@echo "Serving the site at http://127.0.0.1:$(PORT)/ (stop with Ctrl+C)"
-	@$(RUN) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+	@$(RUN) tools/serve_book.py $(PORT)
 
 lab: setup ## open the chapters in JupyterLab
 	@$(JUPYTER) lab book

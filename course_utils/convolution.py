@@ -7,7 +7,10 @@ is not flipped (Goodfellow, Bengio and Courville, Deep Learning, 2016, section 9
 import numpy as np
 
 PADDINGS = ("valid", "same")
-CHUNK_BYTES = 2**19  # windows copied at a time: they stay in the processor's cache
+CHUNK_BYTES = 2**20  # windows copied at a time: they stay in the processor's cache
+# Multiply-adds of one matrix product: OpenBLAS, NumPy's usual library, shares larger ones among
+# threads, and where other programs keep a core busy these wait for each other many times too long.
+PRODUCT_SIZE = 500_000
 
 
 def output_size(size, kernel, stride=1, padding="valid", dilation=1):
@@ -107,12 +110,17 @@ def conv2d(images, kernels, stride=1, padding="valid"):
     windows = windows[..., ::stride, ::stride]  # (N, C, KH, KW, H', W')
     weights = kernels.transpose(2, 0, 1, 3).reshape(-1, filters).astype(dtype)  # (C KH KW, F)
     output = np.empty((count, rows, columns, filters), dtype)
-    chunk = max(1, CHUNK_BYTES // max(1, columns * weights.nbytes // filters))  # rows at a time
+    chunk = max(1, CHUNK_BYTES // (columns * weights[:, 0].nbytes))  # rows at a time
+    step = PRODUCT_SIZE // weights.size  # positions at a time
+    if step < 4:  # so many weights are worth the threads
+        step = rows * columns
     for image in range(count):
         for top in range(0, rows, chunk):
             part = windows[image, ..., top : top + chunk, :].reshape(len(weights), -1)
             target = output[image, top : top + chunk].reshape(-1, filters)
-            np.matmul(part.T, weights, out=target)
+            for start in range(0, len(target), step):
+                stop = start + step
+                np.matmul(part[:, start:stop].T, weights, out=target[start:stop])
     return output
 
 

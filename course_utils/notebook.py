@@ -122,7 +122,7 @@ def _hide_tensorflow_log():
 
 
 def _show_photos_as_jpeg(shell):
-    """Stores figures that hold a colour photo as JPEG, a fifth of the PNG; others stay PNG."""
+    """Stores figures that hold a photo as JPEG, a fifth of the PNG; others stay PNG."""
     from IPython.core.pylabtools import print_figure
     from matplotlib.figure import Figure
 
@@ -130,7 +130,7 @@ def _show_photos_as_jpeg(shell):
         shapes = [
             np.shape(image.get_array()) for axes in _all_axes(figure) for image in axes.images
         ]
-        return any(len(shape) == 3 and shape[0] * shape[1] > 5000 for shape in shapes)
+        return any(shape[0] * shape[1] > 5000 for shape in shapes)
 
     def png(figure):
         return None if is_photo(figure) else print_figure(figure, "png", base64=True)

@@ -80,6 +80,7 @@ class Function:
     tolerance: float = 1e-6
     praise: str = ""
 
+    @np.errstate(all="ignore")  # a wrong function may divide by zero; the hint says so
     def judge(self, answer):
         if answer is ... or answer is None:
             return Verdict(UNANSWERED, "write the function and run the cell.")

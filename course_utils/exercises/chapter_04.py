@@ -1,5 +1,7 @@
 """Exercises of chapter 04, convolutional neural networks."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from course_utils.exercises import Answer, Function
@@ -8,7 +10,7 @@ _rng = np.random.default_rng(4)
 
 
 def _conv_parameters(kernel, channels):
-    pairs = zip(channels, channels[1:], strict=False)
+    pairs = pairwise(channels)
     return sum(kernel * kernel * before * after + after for before, after in pairs)
 
 
@@ -31,30 +33,32 @@ _OTHER_ORDER = _rng.permutation(7)
 
 EXERCISES = {
     "04.1": Answer(
-        expected=7 * 7 * 64 * 64 + 64,
-        hint="follow the height and width: 28, after the first pooling 14, after the second 7. "
-        "Flatten makes one long row of what is left.",
+        expected=3 * 3 * 32 * 64 + 64,
+        hint="follow the height and width: a convolution takes off 2, a pooling halves and drops "
+        "an odd row. Flatten makes one long row of what is left.",
         misconceptions=[
             (
-                3 * 3 * 64 * 64 + 64,
-                "this is the network above, with VALID. SAME keeps the size, so only the "
-                "poolings halve it.",
+                7 * 7 * 32 * 64 + 64,
+                "this is the network above, with SAME. With VALID each convolution takes off 2.",
             ),
-            (7 * 7 * 64 * 64, "you forgot the biases."),
-            (28 * 28 * 64 * 64 + 64, "you forgot the two poolings, each of which halves the size."),
-            (7 * 7 * 64 + 64, "each of the 64 units has a weight for every number of the map."),
-            (6 * 6 * 64 * 64 + 64, "with SAME nothing is cut off: 28, 14, 7."),
+            (3 * 3 * 32 * 64, "you forgot the biases."),
+            (
+                5 * 5 * 32 * 64 + 64,
+                "you stopped before conv3, which takes off 2 as well.",
+            ),
+            (22 * 22 * 32 * 64 + 64, "you forgot the two poolings, each of which halves the size."),
+            (3 * 3 * 64 + 64, "each of the 64 units has a weight for every number in all 32 maps."),
         ],
-        praise="more than five times as many as with VALID, and all in this one layer.",
+        praise="28, 26, 13, 11, 5, 3: less than a fifth of what SAME needs.",
     ),
     "04.2": Function(
         reference=_conv_parameters,
-        cases=[(3, [1, 32, 64, 64]), (5, [3, 7]), (1, [4, 2, 9]), (3, [16])],
+        cases=[(3, [1, 16, 32, 32]), (5, [3, 7]), (1, [4, 2, 9]), (3, [16])],
         hint="each layer takes one entry of the list as channels in and the next as channels out.",
         misconceptions=[
             (
                 lambda kernel, channels: sum(
-                    kernel * kernel * a * b for a, b in zip(channels, channels[1:], strict=False)
+                    kernel * kernel * a * b for a, b in pairwise(channels)
                 ),
                 "you forgot the biases, one for each channel out.",
             ),
@@ -66,31 +70,36 @@ EXERCISES = {
                 "the layer before it puts out.",
             ),
             (
-                lambda kernel, channels: sum(
-                    kernel * a * b + b for a, b in zip(channels, channels[1:], strict=False)
-                ),
+                lambda kernel, channels: sum(kernel * a * b + b for a, b in pairwise(channels)),
                 "a kernel has height and width: kernel times kernel.",
             ),
         ],
     ),
     "04.3": Function(
-        reference=lambda row, column: (2 * row, 2 * column, 8),
+        reference=lambda row, column: (2 * row - 3, 2 * column - 3, 8),
         cases=[(0, 0), (3, 5), (10, 1)],
-        hint="walk through conv1, the pooling and conv2 with the rule of chapter 3: how large is "
-        "the field, and how far apart are the fields of two neighbours?",
+        hint="walk through conv1, pool1 and conv2: how large is the field, how far apart are the "
+        "fields of two neighbours, and where does the first one start?",
         misconceptions=[
             (
-                lambda row, column: (row, column, 8),
+                lambda row, column: (2 * row, 2 * column, 8),
+                "you forgot the padding: the first unit looks at zeros outside the image.",
+            ),
+            (
+                lambda row, column: (row - 3, column - 3, 8),
                 "you forgot the pooling between: neighbours in conv2 look at places that are two "
                 "pixels apart.",
             ),
-            (lambda row, column: (4 * row, 4 * column, 18), "this is conv3, one layer deeper."),
             (
-                lambda row, column: (2 * row, 2 * column, 5),
+                lambda row, column: (4 * row - 7, 4 * column - 7, 18),
+                "this is conv3, one layer deeper.",
+            ),
+            (
+                lambda row, column: (2 * row - 3, 2 * column - 3, 5),
                 "two layers of 3 x 3 alone see 5 pixels; the pooling between them adds to it.",
             ),
             (
-                lambda row, column: (2 * column, 2 * row, 8),
+                lambda row, column: (2 * column - 3, 2 * row - 3, 8),
                 "you swapped row and column: top comes from the row.",
             ),
         ],

@@ -1,0 +1,118 @@
+"""How fast the course is: conv2d against Keras, the import, each chapter. See README.md."""
+
+import argparse
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "tools"))
+
+SLOWEST = 3.0  # times keras.ops.conv
+IMPORT_MILLISECONDS = 100
+CASES = [  # images, kernels, stride, padding
+    ((64, 32, 32, 3), (3, 3, 3, 16), 1, "same"),
+    ((64, 32, 32, 3), (3, 3, 3, 64), 1, "valid"),
+    ((64, 32, 32, 3), (5, 5, 3, 32), 2, "same"),
+    ((64, 32, 32, 3), (1, 1, 3, 32), 1, "valid"),
+    ((8, 224, 224, 3), (3, 3, 3, 16), 1, "same"),
+    ((8, 224, 224, 3), (3, 3, 3, 64), 2, "valid"),
+    ((8, 224, 224, 3), (7, 7, 3, 64), 2, "same"),
+    ((8, 224, 224, 3), (11, 11, 3, 96), 4, "valid"),
+]
+
+
+def best(functions, rounds):
+    """Each function's shortest (CPU seconds, wall seconds); they take turns, as loads vary."""
+    shortest = [(float("inf"), float("inf"))] * len(functions)
+    for _ in range(rounds):
+        for index, function in enumerate(functions):
+            cpu, wall = time.process_time(), time.perf_counter()
+            function()
+            took = time.process_time() - cpu, time.perf_counter() - wall
+            shortest[index] = tuple(map(min, shortest[index], took))
+    return shortest
+
+
+def bench_convolution(rounds):
+    """Prints one line a case; returns whether all keep the bound."""
+    import keras
+    import numpy as np
+
+    from course_utils.convolution import conv2d
+
+    def with_keras(images, kernels, **settings):
+        return np.asarray(keras.ops.conv(images, kernels, **settings))
+
+    print(f"conv2d / keras.ops.conv, best of {rounds}, at most {SLOWEST:.0f}x")
+    rng = np.random.default_rng(0)
+    fast = True
+    for image_shape, kernel_shape, stride, padding in CASES:
+        images = rng.random(image_shape, "float32")
+        kernels = rng.random(kernel_shape, "float32") / math.prod(kernel_shape[:3])
+        # Keras gets tensors, so that it is not charged for the copy.
+        tensors = map(keras.ops.convert_to_tensor, (images, kernels))
+        ours = partial(conv2d, images, kernels, stride, padding)
+        reference = partial(with_keras, *tensors, strides=stride, padding=padding)
+        difference = np.abs(ours() - reference()).max()
+        (cpu, wall), (reference_cpu, reference_wall) = best((ours, reference), rounds)
+        cpu, wall = cpu / reference_cpu, wall / reference_wall
+        ok = max(cpu, wall) <= SLOWEST
+        fast &= ok
+        sizes = " * ".join("x".join(map(str, shape)) for shape in (image_shape, kernel_shape))
+        ratios = f"CPU {cpu:5.2f}x  wall {wall:5.2f}x  difference {difference:.0e}"
+        print(f"  {sizes:28} /{stride} {padding:5}  {ratios}  {'ok' if ok else 'slow'}", flush=True)
+    return fast
+
+
+def bench_import(rounds):
+    """Prints the CPU milliseconds of `import course_utils`; returns whether they keep the bound."""
+    program = "from time import process_time as t; a = t(); import course_utils; print(t() - a)"
+    command = [sys.executable, "-c", program]
+    took = min(float(subprocess.check_output(command, cwd=ROOT)) for _ in range(rounds)) * 1000
+    ok = took <= IMPORT_MILLISECONDS
+    print(f"import course_utils: {took:.1f} CPU-ms {'ok' if ok else 'slow'}", flush=True)
+    return ok
+
+
+def bench_chapters():
+    """Runs copies of the chapters and prints what each took; returns whether all ran."""
+    from execute import chapters, execute
+
+    print("chapters")
+    ran, seconds = True, 0
+    with tempfile.TemporaryDirectory() as folder:
+        for path in chapters([]):
+            copy = Path(folder, path.name)
+            copy.write_bytes(path.read_bytes())
+            try:
+                used = execute(copy)
+            except RuntimeError as error:
+                ran = False
+                print(f"  {path.stem:28} failed\n{error}", flush=True)
+            else:
+                seconds += used.seconds
+                print(f"  {path.stem:28} {used}", flush=True)
+    print(f"  {'all':28} {seconds:6.1f} CPU-s")
+    return ran
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="leave out the chapters")
+    parser.add_argument("--rounds", type=int, default=15, help="the best of so many counts")
+    options = parser.parse_args()
+    passed = [bench_import(3), bench_convolution(options.rounds)]
+    if not options.quick:
+        passed.append(bench_chapters())
+    return 0 if all(passed) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,386 @@
+import html
+import itertools
+import os
+import re
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from browser import find_chromium, open_browser, open_page, stays_here
+from IPython.display import HTML
+
+from course_utils import convolution, labs
+
+WIDTHS = (360, 800)
+PAGE = """<!doctype html><html lang="en"><head><title>A page around a lab</title></head>
+<body><main><h1>A page around a lab</h1>{lab}</main><script>
+window.heights = [];
+addEventListener("message", ({{data}}) => {{
+  if (data.type === "course-lab-height") heights.push(data.height);
+}});
+</script></body></html>"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with open_browser() as browser:
+        yield browser
+
+
+@contextmanager
+def embedded(browser, folder, name="convolution", width=800, theme="light", **options):
+    """Yields (page, the lab's frame) of a page opened from file://, as a built site is."""
+    path = folder / "page.html"
+    path.write_text(PAGE.format(lab=labs.embed(name, height=1400).data), encoding="utf-8")
+    viewport = {"width": width, "height": 900}
+    with open_page(browser, viewport=viewport, color_scheme=theme, **options) as page:
+        page.goto(path.as_uri())
+        frame = page.frames[1]
+        frame.wait_for_function("window.lab !== undefined")
+        yield page, frame
+
+
+def press_until(page, frame, condition, key="Tab", limit=60):
+    """Presses a key until the focused element of the lab fulfils a JavaScript condition."""
+    for _ in range(limit):
+        page.keyboard.press(key)
+        if frame.evaluate(f"(element => {condition})(document.activeElement)"):
+            return
+    pytest.fail(f"{limit} times {key} did not reach: {condition}")
+
+
+def spoken(frame, text):
+    """Waits until the live region says a text, and returns the whole of it."""
+    live = frame.locator("#live")
+    live.filter(has_text=text).wait_for(state="attached", timeout=5000)
+    return live.text_content()
+
+
+# ---- embed ----
+
+
+def test_embed_holds_the_whole_page_in_a_sandboxed_frame():
+    shown = labs.embed("convolution")
+    assert isinstance(shown, HTML)
+    tag = re.search(r"<iframe (.*?)>", shown.data, re.DOTALL).group(1)
+    assert 'sandbox="allow-scripts"' in tag  # and nothing else is allowed
+    assert 'title="Convolution lab: slide, multiply, add"' in tag
+    assert "width: 100%" in tag
+    assert "border: 0" in tag
+    source = re.search(r'srcdoc="([^"]*)"', shown.data).group(1)
+    page = labs._FOLDER.joinpath("convolution.html").read_text(encoding="utf-8")
+    assert html.unescape(source) == page
+    assert labs.embed("convolution").data == shown.data
+
+
+def test_embed_takes_the_height_from_the_lab_or_from_the_caller():
+    assert re.search(r"height: \d{3,4}px", labs.embed("convolution").data)
+    assert "height: 777px" in labs.embed("convolution", height=777).data
+
+
+def test_embed_refuses_unknown_labs_and_heights():
+    with pytest.raises(ValueError, match=r"one of convolution.*got 'convolutoin'"):
+        labs.embed("convolutoin")
+    with pytest.raises(ValueError, match=r"at least 1 pixel, got -5"):
+        labs.embed("convolution", height=-5)
+
+
+def test_names_lists_the_labs():
+    assert labs.names() == ["convolution"]
+
+
+@pytest.mark.parametrize("name", labs.names())
+def test_a_lab_is_small_and_asks_nobody_for_anything(name):
+    page = labs._FOLDER.joinpath(f"{name}.html").read_text(encoding="utf-8")
+    assert len(page.encode()) < 150_000
+    assert "//" not in re.sub(r"(?m)(?:^|\s)// .*$", "", page), "an address"
+    for word in ("<link", "@import", "url(", " src=", "fetch(", "XMLHttpRequest", "localStorage"):
+        assert word not in page
+
+
+# ---- Arithmetic ----
+
+SIZES, KERNELS, STRIDES = range(7, 30), range(1, 7), range(1, 6)
+
+
+def test_the_lectures_example_by_hand(browser, tmp_path):
+    with embedded(browser, tmp_path) as (_, frame):
+        assert frame.evaluate("lab.outputSize(13, 6, 5, 'valid')") == 2
+        assert frame.evaluate("lab.outputSize(13, 6, 5, 'same')") == 3
+        assert frame.evaluate("lab.samePadding(13, 6, 5)") == [1, 2]
+        # 1 2 3 / 4 5 6 under 1 10: 1 + 20, 2 + 30 / 4 + 50, 5 + 60; flipped it would be 12 first.
+        assert frame.evaluate("lab.conv2d([[1, 2, 3], [4, 5, 6]], [[1, 10]], 1, 'valid')") == [
+            [21, 32],
+            [54, 65],
+        ]
+
+
+def test_sizes_and_padding_equal_the_packages(browser, tmp_path):
+    cases = list(itertools.product(SIZES, KERNELS, STRIDES))
+    script = """cases => cases.map(one => [
+        ...["valid", "same"].map(padding => lab.outputSize(...one, padding)),
+        lab.samePadding(...one)])"""
+    with embedded(browser, tmp_path) as (_, frame):
+        found = frame.evaluate(script, cases)
+    for case, numbers in zip(cases, found, strict=True):
+        expected = [convolution.output_size(*case, padding) for padding in ("valid", "same")]
+        assert numbers == [*expected, list(convolution.same_padding(*case))], case
+
+
+def test_convolution_equals_the_packages(browser, tmp_path):
+    random = np.random.default_rng(3)
+    cases, expected = [], []
+    sides = [(13, 11, 6, 6), (9, 17, 3, 2), (7, 12, 1, 5), (11, 8, 4, 3)]
+    for (rows, columns, *kernel_shape), stride, padding in itertools.product(
+        sides, STRIDES, ("valid", "same")
+    ):
+        image, kernel = random.random((rows, columns)), random.normal(size=kernel_shape)
+        cases.append([image.tolist(), kernel.tolist(), stride, padding])
+        result = convolution.conv2d(
+            image[None, :, :, None], kernel[:, :, None, None], stride, padding
+        )
+        expected.append(result[0, :, :, 0])
+    with embedded(browser, tmp_path) as (_, frame):
+        found = frame.evaluate("cases => cases.map(one => lab.conv2d(...one))", cases)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(np.array(one), other, rtol=0, atol=1e-12)
+
+
+# ---- What one sees and does ----
+
+
+def test_the_lecture_button_shows_what_is_ignored_and_what_is_padded(browser, tmp_path):
+    with embedded(browser, tmp_path) as (_, frame):
+        frame.click("#lecture")
+        assert frame.inner_text("#output-title") == "Output: 2 × 2"
+        assert "= ⌊(13 − 6) / 5⌋ + 1" in frame.inner_text("#formula")
+        assert "the last 2 rows and columns" in frame.inner_text("#edge")
+        assert "48 of 169 pixels" in frame.inner_text("#edge")
+        frame.get_by_label("same").check(force=True)
+        assert frame.inner_text("#output-title") == "Output: 3 × 3"
+        assert "1 zero before, 2 after" in frame.inner_text("#edge")
+        assert frame.locator(".zero-padding").count() == 6 + 5  # a row above, a column left
+
+
+def test_gaps_between_windows_are_ignored_pixels_too(browser, tmp_path):
+    with embedded(browser, tmp_path) as (_, frame):
+        frame.get_by_label("Letter T").check(force=True)
+        frame.get_by_role("radiogroup", name="Kernel size").get_by_label("2").check(force=True)
+        frame.get_by_role("radiogroup", name="Stride").get_by_label("5").check(force=True)
+        # Windows on 1-2, 6-7, 11-12 of 13: seven places are never seen, the last of them once.
+        assert "7 rows and columns, 1 of them last" in frame.inner_text("#edge")
+        assert f"{13**2 - 6**2} of 169 pixels" in frame.inner_text("#edge")
+
+
+def test_everything_can_be_done_with_the_keyboard(browser, tmp_path):
+    with embedded(browser, tmp_path) as (page, frame):
+        press_until(page, frame, "element.name === 'picture'")
+        press_until(page, frame, "element.value === 'letter'", key="ArrowRight")
+        press_until(page, frame, "element.id === 'preset'")
+        press_until(page, frame, "element.value === 'identity'", key="ArrowUp")
+        press_until(page, frame, "element.name === 'stride'")
+        page.keyboard.press("ArrowRight")
+        assert frame.inner_text("#output-title") == "Output: 6 × 6"
+        press_until(page, frame, "element.id === 'input'")
+        page.keyboard.press("Home")
+        assert spoken(frame, "row 1, column 1:").endswith("the sum of 9 products is 0.10.")
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowRight")
+        # The middle of this window is the pixel in row 4, column 6 of the T: white.
+        assert spoken(frame, "row 2, column 3:").endswith("the sum of 9 products is 1.")
+        press_until(page, frame, "element.id === 'step'")
+        page.keyboard.press("Enter")
+        assert spoken(frame, "row 2, column 4:").endswith("is 1.")
+        press_until(page, frame, "element.ariaLabel === 'Kernel row 2, column 2'")
+        page.keyboard.type("-1/2")
+        assert spoken(frame, "is −0.50")
+        assert frame.input_value("#preset") == "own"
+        page.keyboard.type("x")
+        assert frame.locator("#kernel input[aria-invalid=true]").count() == 1
+        assert frame.inner_text("#result") == "−0.50"
+
+
+def test_the_focused_element_is_always_outlined(browser, tmp_path):
+    outlined = """element => {
+      const face = element.type === "radio" ? element.nextElementSibling : element;
+      const style = getComputedStyle(face);
+      return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+    }"""
+    with embedded(browser, tmp_path) as (page, frame):
+        page.keyboard.press("Tab")
+        seen = 0
+        while frame.evaluate("document.activeElement !== document.body") and seen < 60:
+            assert frame.evaluate(f"({outlined})(document.activeElement)")
+            page.keyboard.press("Tab")
+            seen += 1
+    assert seen >= 20
+
+
+def test_products_are_added_one_by_one(browser, tmp_path):
+    with embedded(browser, tmp_path) as (_, frame):
+        frame.get_by_label("Letter T").check(force=True)
+        frame.select_option("#preset", "sobel-y")
+        frame.check("#slowly")
+        frame.click("#first")
+        for expected in ("−0.10", "−0.30", "−0.40", "−0.40", "−0.40", "−0.40", "−0.30"):
+            assert frame.inner_text("#result") == expected
+            frame.click("#step")
+        # Row 3, column 2 is already dark; column 3 begins the bar of the T: 2 * 0.1, then 1 * 1.
+        assert frame.inner_text("#result") == "−0.10"
+        assert "0.10 × 2 = 0.20; sum of 8 of 9 products" in frame.inner_text("#running")
+        frame.click("#step")
+        assert spoken(frame, "9 products is 0.90.")
+
+
+def test_play_walks_through_all_windows_and_stops(browser, tmp_path):
+    with embedded(browser, tmp_path) as (_, frame):
+        frame.click("#lecture")
+        frame.get_by_label("Fast").check(force=True)
+        frame.click("#play")
+        assert spoken(frame, "row 2, column 2: the sum of 36 products")
+        assert frame.inner_text("#play").strip() == "Play"
+
+
+def pixel_centre(frame, row, column, side=13):
+    box = frame.locator("#input").bounding_box()
+    cell = box["width"] / side
+    return box["x"] + (column + 0.5) * cell, box["y"] + (row + 0.5) * cell
+
+
+def test_one_draws_with_mouse_and_keys(browser, tmp_path):
+    with embedded(browser, tmp_path) as (page, frame):
+        frame.get_by_label("Blank").check(force=True)
+        frame.select_option("#preset", "identity")
+        frame.get_by_label("Draw").check(force=True)
+        page.mouse.move(*pixel_centre(frame, 4, 3))
+        page.mouse.down()
+        page.mouse.move(*pixel_centre(frame, 4, 8))  # one jump: the pixels between are drawn too
+        page.mouse.up()
+        assert spoken(frame, "Output row 4, column 8: the sum of 9 products is 1.")
+        frame.focus("#input")
+        page.keyboard.press("ArrowLeft")
+        assert spoken(frame, "Pixel row 5, column 8: 1.")
+        page.keyboard.press("5")
+        assert spoken(frame, "Pixel row 5, column 8: 0.50.")
+        page.keyboard.press("Space")
+        page.keyboard.press("Space")
+        assert spoken(frame, "Pixel row 5, column 8: 0.")
+        frame.click("#restore")
+        assert frame.evaluate("state.image.flat().every(pixel => pixel === 0)")
+
+
+def test_one_draws_and_points_with_a_finger(browser, tmp_path):
+    with embedded(browser, tmp_path, width=360, has_touch=True) as (page, frame):
+        frame.get_by_label("Blank").check(force=True)
+        frame.get_by_label("Draw").check(force=True)
+        frame.locator("#input").scroll_into_view_if_needed()
+        page.touchscreen.tap(*pixel_centre(frame, 6, 2))
+        assert frame.evaluate("state.image[6][2]") == 1
+        frame.get_by_label("Move").check(force=True)
+        page.touchscreen.tap(*pixel_centre(frame, 9, 9))
+        assert spoken(frame, "Output row 9, column 9:")
+        assert frame.evaluate("state.image[9][9]") == 0
+
+
+def test_pointing_at_either_picture_places_the_window(browser, tmp_path):
+    with embedded(browser, tmp_path) as (page, frame):
+        frame.click("#lecture")
+        page.mouse.move(*pixel_centre(frame, 8, 2))
+        assert spoken(frame, "Output row 2, column 1: the sum of 36 products")
+        box = frame.locator("#output").bounding_box()
+        page.mouse.click(box["x"] + 0.75 * box["width"], box["y"] + 0.25 * box["height"])
+        assert spoken(frame, "Output row 1, column 2: the sum of 36 products")
+
+
+def test_kernels_have_their_sums_at_every_size(browser, tmp_path):
+    script = """name => [1, 2, 3, 4, 5, 6].map(size =>
+        KERNELS[name][1](size).flat().map(parse).reduce((sum, number) => sum + number))"""
+    with embedded(browser, tmp_path) as (_, frame):
+        for name in ("identity", "blur", "sharpen", "emboss"):  # brightness is kept
+            np.testing.assert_allclose(frame.evaluate(script, name), 1, atol=1e-12)
+        for name in ("sobel-x", "sobel-y"):  # an even area gives 0; one pixel alone has no edge
+            np.testing.assert_allclose(frame.evaluate(script, name), [1, 0, 0, 0, 0, 0])
+        sobel = [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
+        assert frame.evaluate("KERNELS['sobel-x'][1](3).map(row => row.map(parse))") == sobel
+
+
+def test_ones_own_kernel_keeps_its_numbers_when_its_size_changes(browser, tmp_path):
+    with embedded(browser, tmp_path) as (_, frame):
+        frame.get_by_label("Kernel row 1, column 2").fill("7")
+        frame.get_by_role("radiogroup", name="Kernel size").get_by_label("2").check(force=True)
+        assert frame.evaluate("state.texts") == [["-1", "7"], ["-2", "0"]]
+        frame.select_option("#preset", "random")
+        before = frame.evaluate("state.texts.flat()")
+        frame.get_by_label("New random numbers").click()
+        assert len(frame.evaluate("state.texts.flat()")) == len(before) == 4
+        assert all(abs(float(text)) <= 1 for text in frame.evaluate("state.texts.flat()"))
+
+
+# ---- The page around ----
+
+
+def test_the_lab_tells_its_height_and_takes_the_sites_theme(browser, tmp_path):
+    with embedded(browser, tmp_path, theme="dark") as (page, frame):
+        assert frame.evaluate("document.documentElement.dataset.theme") == "dark"
+        page.wait_for_function("heights.length > 0")
+        first = page.evaluate("heights.at(-1)")
+        assert first == frame.evaluate("document.querySelector('main').offsetHeight")
+        frame.click("#lecture")
+        page.wait_for_function(f"heights.at(-1) > {first}")
+        page.evaluate("frames[0].postMessage({type: 'course-theme', theme: 'light'}, '*')")
+        frame.wait_for_function("document.documentElement.dataset.theme === 'light'")
+
+
+def test_the_default_height_holds_the_lab_as_it_opens(browser):
+    asked = int(re.search(r"height: (\d+)px", labs.embed("convolution").data).group(1))
+    page_path = labs._FOLDER / "convolution.html"
+    with open_page(browser, viewport={"width": 760, "height": 900}) as page:
+        page.goto(page_path.as_uri())
+        assert asked - 120 <= page.evaluate("document.querySelector('main').offsetHeight") <= asked
+
+
+def test_nothing_moves_smoothly_for_whoever_prefers_so(browser, tmp_path):
+    duration = "getComputedStyle(document.querySelector('.frame')).transitionDuration"
+    with embedded(browser, tmp_path) as (_, frame):
+        assert frame.evaluate(duration) != "0s"
+    with embedded(browser, tmp_path, reduced_motion="reduce") as (_, frame):
+        assert frame.evaluate(duration) == "0s"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_axe_finds_nothing_and_nothing_sticks_out(browser, tmp_path, width, theme):
+    with embedded(browser, tmp_path, width=width, theme=theme) as (_, frame):
+        for prepare in ("0", "byId('lecture').click()", "byId('slowly').click()"):
+            frame.evaluate(prepare)
+            # The colours of hovered and pressed elements have settled by then.
+            frame.wait_for_function("document.getAnimations().length === 0")
+            # Run on the page, axe would see no more than the outside of the frame.
+            results = Axe().run(frame)
+            assert results.violations_count == 0, results.generate_report()
+            assert frame.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+# ---- The browser ----
+
+
+def test_without_chromium_the_tests_skip_but_never_in_ci(monkeypatch):
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert find_chromium() is None
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="apt-get install chromium"), open_browser():
+        pass
+    monkeypatch.setitem(os.environ, "CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="no Chromium found"), open_browser():
+        pass
+
+
+def test_a_request_to_another_host_fails_the_test(browser):
+    assert stays_here("http://127.0.0.1:8000/index.html")
+    assert not stays_here("http://localhost.example.org/")
+    image = '<img src="https://example.org/pixel.png">'
+    for content in (image, f"<iframe sandbox='allow-scripts' srcdoc='{image}'></iframe>"):
+        with pytest.raises(AssertionError, match=r"example\.org"), open_page(browser) as page:
+            page.set_content(content)

@@ -1,0 +1,366 @@
+"""Figures hold what they should, where they should; how they look is for eyes to judge."""
+
+import math
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+
+from course_utils import notebook, plotting
+
+CURVES = {"loss": [3.0, 2.0, 1.5], "accuracy": [0.2, 0.5, 0.6], "val_accuracy": [0.3, 0.4, 0.7]}
+CALLS = {
+    "show_images": lambda **options: plotting.show_images(np.zeros((3, 5, 7)), **options),
+    "show_numbers": lambda **options: plotting.show_numbers(np.eye(3, 5), **options),
+    "show_windows": lambda **options: plotting.show_windows(13, 6, 5, **options),
+    "learning_curves": lambda **options: plotting.learning_curves(CURVES, **options),
+}
+
+
+@pytest.fixture(autouse=True)
+def figures():
+    """Every test starts without figures, in the course's style, and closes its own."""
+    with plt.rc_context(notebook.STYLE):
+        plt.close("all")
+        yield
+        plt.close("all")
+
+
+def drawn(ax):
+    """Renders the figure, warnings being errors, and returns its pixels."""
+    ax.figure.canvas.draw()
+    return np.asarray(ax.figure.canvas.buffer_rgba())
+
+
+def inside(inner, outer, tolerance=1.0):
+    """Whether one box of a rendered figure lies in another, in pixels."""
+    return (
+        outer.x0 - tolerance <= inner.x0 <= inner.x1 <= outer.x1 + tolerance
+        and outer.y0 - tolerance <= inner.y0 <= inner.y1 <= outer.y1 + tolerance
+    )
+
+
+@pytest.mark.parametrize("name", CALLS)
+class TestEveryFunction:
+    def test_makes_one_figure(self, name):
+        ax = CALLS[name]()
+        assert plt.get_fignums() == [ax.figure.number]
+        assert drawn(ax)[..., :3].min() < 200  # something is there
+
+    def test_draws_on_the_given_axes(self, name):
+        figure, axes = plt.subplots(2, 2)
+        assert CALLS[name](ax=axes[1, 0]) is axes[1, 0]
+        assert plt.get_fignums() == [figure.number]
+        for other in (axes[0, 0], axes[0, 1], axes[1, 1]):
+            assert [*other.lines, *other.images, *other.patches, *other.child_axes] == []
+        drawn(axes[1, 0])
+
+    def test_looks_the_same_every_time(self, name):
+        np.testing.assert_array_equal(drawn(CALLS[name]()), drawn(CALLS[name]()))
+
+    def test_without_the_style_of_the_course(self, name):
+        with plt.rc_context(matplotlib.rcParamsDefault):
+            drawn(CALLS[name]())
+
+
+def shown(ax):
+    """The array of each picture of a grid."""
+    return [cell.images[0].get_array() for cell in ax.child_axes]
+
+
+class TestShowImages:
+    @pytest.mark.parametrize("count", [1, 2, 5, 8, 9, 20])
+    @pytest.mark.parametrize("channels", [(), (1,), (3,)])
+    def test_shows_every_image_once(self, count, channels):
+        images = np.random.default_rng(0).random((count, 5, 7, *channels))
+        pictures = shown(plotting.show_images(images))
+        assert len(pictures) == count
+        for picture, image in zip(pictures, images, strict=True):
+            np.testing.assert_array_equal(picture, image.reshape(picture.shape))
+
+    def test_images_of_all_sizes_and_kinds(self):
+        images = [
+            np.zeros((5, 7)),
+            np.ones((9, 4, 1)),
+            np.zeros((1, 1, 3)),
+            np.zeros((2, 30), "u1"),
+        ]
+        ax = plotting.show_images(images)
+        assert [picture.shape for picture in shown(ax)] == [(5, 7), (9, 4), (1, 1, 3), (2, 30)]
+        drawn(ax)
+
+    def test_grey_values(self):
+        images = [np.array([[0.25, 0.5]])]
+        for limits, expected in [((0, 1), (0, 1)), ((-1, 3), (-1, 3)), (None, (0.25, 0.5))]:
+            picture = plotting.show_images(images, limits=limits).child_axes[0].images[0]
+            drawn(picture.axes)
+            assert picture.get_clim() == expected
+            assert picture.get_cmap().name == "gray"
+
+    def test_titles(self):
+        ax = plotting.show_images(np.zeros((3, 5, 7)), titles=["one", "two\nlines", 3])
+        assert [cell.get_title() for cell in ax.child_axes] == ["one", "two\nlines", "3"]
+
+    @pytest.mark.parametrize(("columns", "rows"), [(1, 7), (3, 3), (7, 1), (9, 1)])
+    def test_columns(self, columns, rows):
+        ax = plotting.show_images(np.zeros((7, 5, 4)), columns=columns)
+        drawn(ax)
+        corners = [cell.get_window_extent().min.round() for cell in ax.child_axes]
+        assert len({left for left, _ in corners}) == min(columns, 7)
+        assert len({bottom for _, bottom in corners}) == rows
+        assert corners == sorted(corners, key=lambda corner: (-corner[1], corner[0]))
+
+    @pytest.mark.parametrize("count", [1, 5, 20])
+    @pytest.mark.parametrize("shape", [(28, 28), (90, 30), (30, 90), (213, 320, 3)])
+    @pytest.mark.parametrize("title", [None, "T-shirt", "predicted: ankle boot\ntruth: sneaker"])
+    def test_nothing_overlaps_or_leaves_the_page(self, count, shape, title):
+        titles = None if title is None else [title] * count
+        ax = plotting.show_images(np.zeros((count, *shape)), titles)
+        drawn(ax)
+        assert ax.figure.get_size_inches()[0] <= 7.61
+        boxes = [cell.get_tightbbox() for cell in ax.child_axes]
+        for index, box in enumerate(boxes):
+            assert inside(box, ax.figure.bbox)
+            assert not any(box.padded(-1).overlaps(other) for other in boxes[:index])
+            width, height = ax.child_axes[index].get_window_extent().size
+            assert math.isclose(height / width, shape[0] / shape[1], rel_tol=0.01)
+            assert width * height > 60**2
+
+    def test_a_grid_in_a_grid(self):
+        figure, axes = plt.subplots(2, 2, figsize=(7.6, 5))
+        for ax in axes.flat:
+            plotting.show_images(np.zeros((3, 28, 28)), ["one\ntwo"] * 3, ax=ax)
+        figure.canvas.draw()
+        boxes = [cell.get_tightbbox() for ax in axes.flat for cell in ax.child_axes]
+        assert len(boxes) == 12
+        for index, box in enumerate(boxes):
+            assert inside(box, figure.bbox)
+            assert not any(box.padded(-1).overlaps(other) for other in boxes[:index])
+
+    def test_axes_too_small_for_the_titles(self):
+        _, ax = plt.subplots(figsize=(1, 0.5))
+        drawn(plotting.show_images(np.zeros((4, 9, 7)), ["a long title\nof two lines"] * 4, ax=ax))
+
+    def test_leaves_the_images_alone(self):
+        images = np.full((2, 5, 7, 3), 0.5)
+        images.flags.writeable = False
+        drawn(plotting.show_images(images))
+        assert (images == 0.5).all()
+
+    @pytest.mark.parametrize("images", [[], np.zeros((0, 5, 7))])
+    def test_refuses_no_image(self, images):
+        with pytest.raises(ValueError, match="expected at least one image, got none"):
+            plotting.show_images(images)
+
+    @pytest.mark.parametrize(
+        "shape", [(), (5,), (5, 7, 2), (5, 7, 4), (0, 7), (5, 0, 3), (1, 5, 7, 3)]
+    )
+    def test_refuses_a_shape(self, shape):
+        with pytest.raises(ValueError, match=r"expected images \(H, W\), .* got \(") as error:
+            plotting.show_images([np.zeros((5, 7)), np.zeros(shape)])
+        assert str(error.value).endswith(f"got {shape}")
+
+    @pytest.mark.parametrize("titles", [[], ["one"], ["one", "two", "three"]])
+    def test_refuses_another_number_of_titles(self, titles):
+        with pytest.raises(ValueError, match=f"2 images need as many titles, got {len(titles)}"):
+            plotting.show_images(np.zeros((2, 5, 7)), titles)
+
+    @pytest.mark.parametrize("columns", [0, -2])
+    def test_refuses_columns(self, columns):
+        with pytest.raises(ValueError, match=f"columns must be >= 1, got {columns}"):
+            plotting.show_images(np.zeros((2, 5, 7)), columns=columns)
+        assert plt.get_fignums() == []
+
+
+class TestShowNumbers:
+    def test_by_hand(self):
+        ax = plotting.show_numbers([[0, 5, 9], [-1, 4, 2]])
+        texts = {text.get_position(): text.get_text() for text in ax.texts}  # (column, row)
+        expected = {(0, 0): "0", (1, 0): "5", (2, 0): "9", (0, 1): "-1", (1, 1): "4", (2, 1): "2"}
+        assert texts == expected
+        assert ax.images[0].get_clim() == (-1, 9)
+
+    def test_black_on_white_and_white_on_black(self):
+        ax = plotting.show_numbers([[0, 49], [51, 100]])
+        assert [text.get_color() for text in ax.texts] == ["white", "white", "black", "black"]
+        ax = plotting.show_numbers([[0, 1]], limits=(-9, 0))
+        assert [text.get_color() for text in ax.texts] == ["black", "black"]
+        assert ax.images[0].get_clim() == (-9, 0)
+
+    @pytest.mark.parametrize(
+        ("digits", "expected"), [(0, ["1", "-3", "0"]), (1, ["1.2", "-2.6", "0.0"])]
+    )
+    def test_digits(self, digits, expected):
+        ax = plotting.show_numbers([[1.23, -2.6, -0.04]], digits)
+        assert [text.get_text() for text in ax.texts] == expected
+
+    def test_what_is_not_a_number_is_hatched(self):
+        ax = plotting.show_numbers([[1, np.nan, 3], [4, 5, np.nan]])
+        assert [text.get_text() for text in ax.texts] == ["1", "3", "4", "5"]
+        hatched = {patch.get_xy() for patch in ax.patches if patch.get_hatch()}
+        assert hatched == {(0.5, -0.5), (1.5, 0.5)}
+        drawn(ax)
+
+    @pytest.mark.parametrize("value", [np.nan, 7.0, -3])
+    def test_one_value_all_over(self, value):
+        drawn(plotting.show_numbers(np.full((2, 3), value)))
+        drawn(plotting.show_numbers([[value]]))
+
+    def test_the_frame_of_a_window(self):
+        (frame,) = plotting.show_numbers(np.zeros((5, 7)), highlight=(1, 4, 2, 3)).patches
+        assert frame.get_xy() == (3.5, 0.5)  # the corner of pixel row 1, column 4
+        assert (frame.get_height(), frame.get_width()) == (2, 3)
+        assert not frame.get_fill()
+
+    @pytest.mark.parametrize("shape", [(1, 1), (2, 9), (9, 2), (16, 16)])
+    @pytest.mark.parametrize("own_axes", [True, False])
+    def test_numbers_fit_their_cells(self, shape, own_axes):
+        ax = None if own_axes else plt.subplots(1, 3, figsize=(7.6, 2.8))[1][1]
+        ax = plotting.show_numbers(np.full(shape, -23.456), digits=2, ax=ax)
+        drawn(ax)
+        assert ax.figure.get_size_inches()[0] <= 8
+        cell = ax.get_window_extent().width / shape[1]
+        assert all(text.get_window_extent().width < cell for text in ax.texts)
+
+    def test_takes_whole_numbers_and_truth_values(self):
+        ax = plotting.show_numbers(np.array([[True, False]]))
+        assert [text.get_text() for text in ax.texts] == ["1", "0"]
+        array = np.arange(6, dtype="uint8").reshape(2, 3)
+        array.flags.writeable = False
+        assert len(plotting.show_numbers(array).texts) == 6
+
+    @pytest.mark.parametrize("shape", [(), (3,), (2, 3, 1), (0, 3), (3, 0)])
+    def test_refuses_a_shape(self, shape):
+        with pytest.raises(ValueError, match=r"expected a matrix \(H, W\), got shape") as error:
+            plotting.show_numbers(np.zeros(shape))
+        assert str(error.value).endswith(f"got shape {shape}")
+
+
+def pixels(ax):
+    """What the row of pixels shows: labels, which are padding, which crossed out."""
+    row = [patch for patch in ax.patches if patch.get_height() == 1]
+    labels = [text.get_text() for text in ax.texts[: len(row)]]
+    padded = [patch.get_x() for patch in row if patch.get_hatch()]
+    crossed = sorted({int(min(line.get_xdata())) + 1 for line in ax.lines})
+    return labels, padded, crossed
+
+
+def bars(ax):
+    """Start and length of each window, in pixels, from the top one down."""
+    found = [patch for patch in ax.patches if patch.get_height() != 1]
+    found.sort(key=lambda bar: -bar.get_y())
+    return [(round(bar.get_x()), round(bar.get_width())) for bar in found]
+
+
+class TestShowWindows:
+    def test_valid_by_hand(self):
+        ax = plotting.show_windows(13, 6, 5)
+        labels, padded, crossed = pixels(ax)
+        assert labels == [str(pixel) for pixel in range(1, 14)]
+        assert padded == []
+        assert crossed == [12, 13]
+        assert bars(ax) == [(0, 6), (5, 6)]
+        assert [text.get_text() for text in ax.texts[13:]] == ["window 1", "window 2"]
+
+    def test_same_by_hand(self):
+        ax = plotting.show_windows(13, 6, 5, "same")
+        labels, padded, crossed = pixels(ax)
+        assert labels == ["0", *(str(pixel) for pixel in range(1, 14)), "0", "0"]
+        assert padded == [-1, 13, 14]
+        assert crossed == []
+        assert bars(ax) == [(-1, 6), (4, 6), (9, 6)]
+
+    @pytest.mark.parametrize(
+        ("arguments", "crossed"),
+        [
+            ((9, 2, 4), [3, 4, 7, 8, 9]),  # between the windows and behind the last
+            ((10, 2, 5, "same"), [3, 4, 5, 8, 9, 10]),
+            ((3, 5), [1, 2, 3]),  # the window does not fit at all
+            ((3, 5, 1, "same"), []),
+            ((1, 1), []),
+        ],
+    )
+    def test_crosses_out_what_no_window_sees(self, arguments, crossed):
+        assert pixels(plotting.show_windows(*arguments))[2] == crossed
+
+    @pytest.mark.parametrize("padding", ["valid", "same"])
+    @pytest.mark.parametrize(("size", "kernel", "stride"), [(20, 3, 1), (40, 2, 3), (7, 7, 2)])
+    def test_windows_stay_on_the_row_and_in_the_figure(self, size, kernel, stride, padding):
+        ax = plotting.show_windows(size, kernel, stride, padding)
+        drawn(ax)
+        before, after = plotting.same_padding(size, kernel, stride) if padding == "same" else (0, 0)
+        windows = bars(ax)
+        assert len(windows) == plotting.output_size(size, kernel, stride, padding)
+        assert all(start >= -before and start + length <= size + after for start, length in windows)
+        assert len(pixels(ax)[0]) == size + before + after
+        for artist in (*ax.patches, *ax.texts):
+            assert inside(artist.get_window_extent(), ax.bbox)
+
+    def test_labels_fit_their_bars(self):
+        for arguments in [(20, 3, 1), (40, 2, 1), (13, 1, 1), (5, 1, 1)]:
+            ax = plotting.show_windows(*arguments)
+            drawn(ax)
+            windows = [patch for patch in ax.patches if patch.get_height() != 1]
+            for text, bar in zip(ax.texts[arguments[0] :], windows, strict=True):
+                assert inside(text.get_window_extent(), bar.get_window_extent(), tolerance=2)
+
+    @pytest.mark.parametrize("arguments", [(0, 3), (9, 0), (9, 3, 0), (9, 3, 1.5)])
+    def test_refuses_a_length(self, arguments):
+        with pytest.raises(ValueError, match="must be a whole number >= 1, got"):
+            plotting.show_windows(*arguments)
+        assert plt.get_fignums() == []
+
+    def test_refuses_a_padding(self):
+        with pytest.raises(ValueError, match='padding must be "valid" or "same", got'):
+            plotting.show_windows(9, 3, padding="full")
+
+
+class TestLearningCurves:
+    @pytest.mark.parametrize("wrapped", [True, False])
+    def test_by_hand(self, wrapped):
+        history = keras.callbacks.History() if wrapped else CURVES
+        if wrapped:
+            history.history = CURVES
+        ax = plotting.learning_curves(history)
+        training, validation = ax.lines
+        np.testing.assert_array_equal(training.get_xydata(), [[1, 0.2], [2, 0.5], [3, 0.6]])
+        np.testing.assert_array_equal(validation.get_xydata(), [[1, 0.3], [2, 0.4], [3, 0.7]])
+        labels = [text.get_text() for text in ax.get_legend().get_texts()]
+        assert labels == ["training", "validation"]
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", "accuracy")
+
+    def test_the_two_curves_differ_in_more_than_colour(self):
+        training, validation = plotting.learning_curves(CURVES).lines
+        assert training.get_marker() != validation.get_marker()
+        assert to_hex(training.get_color()) != to_hex(validation.get_color())
+
+    def test_without_validation(self):
+        ax = plotting.learning_curves(CURVES, "loss")
+        assert [line.get_label() for line in ax.lines] == ["training"]
+        assert ax.get_ylabel() == "loss"
+
+    @pytest.mark.parametrize("epochs", [1, 2, 3, 7, 40])
+    def test_ticks_are_epochs(self, epochs):
+        ax = plotting.learning_curves({"loss": np.linspace(2, 1, epochs).tolist()}, "loss")
+        drawn(ax)
+        low, high = ax.get_xlim()
+        ticks = [tick for tick in ax.get_xticks() if low <= tick <= high]
+        assert ticks
+        assert all(tick == round(tick) for tick in ticks)
+
+    def test_two_runs_on_one_axes(self):
+        ax = plotting.learning_curves(CURVES, "loss")
+        assert plotting.learning_curves(CURVES, "loss", ax=ax) is ax
+        assert len(ax.lines) == 2
+
+    def test_refuses_a_metric(self):
+        expected = "no 'recall' was recorded, only loss, accuracy, val_accuracy"
+        with pytest.raises(ValueError, match=expected):
+            plotting.learning_curves(CURVES, "recall")
+        assert plt.get_fignums() == []
