@@ -43,8 +43,7 @@ test-rules: setup ## only the rules every notebook keeps
 
 test-notebooks: setup ## only nbval: run every notebook, compare its outputs (CHAPTER=03 for one)
 	@echo "make test-notebooks: run every chapter and compare what it prints"
-	@$(RUN) -m pytest -q --nbval --nbval-current-env --nbval-cell-timeout=600 \
-		--nbval-sanitize-with tests/nbval_sanitize.cfg book/$(CHAPTER)*.ipynb
+	@$(RUN) -m pytest -q --nbval book/$(CHAPTER)*.ipynb
 
 test-fresh: setup ## only a chapter opened alone, as Colab does it
 	@echo "make test-fresh: one chapter alone in an empty folder, in an environment of its own"

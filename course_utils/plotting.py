@@ -71,12 +71,12 @@ def _lay_out(images, titles, columns, ax):
     if ax is None:
         is_photo = min(image.shape[1] for image in images) > 100
         widest = PAGE / columns
-        width = min(widest, 4.6 if is_photo else max(1.5, 4.6 / columns))
+        width = min(widest - GAP, 4.6 if is_photo else max(1.5, 4.6 / columns))
         width = min(width, max(2.4, 4.6 / rows) / slope)
     else:
         across, down = ax.get_window_extent().size / ax.figure.dpi
         widest = across / columns
-        width = max(0.1, min(widest, (down / rows - text_height - GAP) / slope))
+        width = max(0.1, min(widest - GAP, (down / rows - text_height - GAP) / slope))
     cell_width = min(widest, max(width, text_width) + GAP)
     cell_height = width * slope + text_height + GAP
     grid_width, grid_height = columns * cell_width, rows * cell_height
