@@ -48,7 +48,7 @@ def show_images(images, titles=None, columns=None, limits=(0, 1), ax=None):
         cell = ax.inset_axes(place)
         picture = image.squeeze(2) if image.shape[2:] == (1,) else image
         # Small images show their pixels; large ones are smoothed as they shrink.
-        interpolation = "nearest" if max(picture.shape[:2]) <= 128 else "auto"
+        interpolation = "nearest" if max(picture.shape[:2]) <= 128 else None
         cell.imshow(picture, cmap="gray", vmin=low, vmax=high, interpolation=interpolation)
         cell.set_title(title, fontsize=font_size, loc="center", pad=3)
         cell.axis("off")
