@@ -61,7 +61,7 @@ bench: setup ## ratios to reference libraries; CPU-seconds and memory by chapter
 
 lock: setup ## compile requirements.txt anew from pyproject.toml
 	@.venv/bin/uv pip compile --quiet --upgrade --extra dev --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-emit-find-links \
+		--generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links \
 		--custom-compile-command "make lock" --output-file requirements.txt pyproject.toml >/dev/null
 	@echo "make lock: requirements.txt is up to date; the next target installs it"
 
