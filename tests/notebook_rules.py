@@ -362,7 +362,7 @@ def _tags(cell):
 
 @rule
 def exercises_are_the_registered_ones(notebook, path):
-    chapter = path.name[:2]
+    chapter = path.name.split("_")[0]  # 05, or 05b for a second part
     try:
         module = importlib.import_module(f"course_utils.exercises.chapter_{chapter}")
     except ModuleNotFoundError as error:

@@ -237,7 +237,7 @@ def test_a_file_is_hashed_once_a_process(assets, monkeypatch):
 
 @pytest.mark.parametrize("name", ["nothing.npz", "SOURCES.md", "../data.py"])
 def test_only_listed_files_are_assets(name):
-    with pytest.raises(ValueError, match=r"one of the assets fashion_mnist\.npz, photos/"):
+    with pytest.raises(ValueError, match=r"one of the assets .*fashion_mnist\.npz, .*photos/"):
         data.asset(name)
 
 

@@ -66,3 +66,13 @@ def test_chapters_are_found_by_number(tmp_path):
     assert execute.chapters(["2"], tmp_path) == execute.chapters(["02"], tmp_path) == [two]
     with pytest.raises(ValueError, match="no chapter 03; there are 02, 10"):
         execute.chapters(["3", "10"], tmp_path)
+
+
+def test_a_chapter_may_have_two_parts(tmp_path):
+    first, second, other = (tmp_path / name for name in ("05_a.ipynb", "05b_b.ipynb", "15_c.ipynb"))
+    for path in (second, first, other):
+        path.touch()
+    assert execute.chapters([], tmp_path) == [first, second, other]
+    assert execute.chapters(["5"], tmp_path) == execute.chapters(["05"], tmp_path)
+    assert execute.chapters(["5"], tmp_path) == [first, second]
+    assert execute.chapters(["5b", "15"], tmp_path) == [second, other]

@@ -1,8 +1,8 @@
 """Runs chapters from clean kernels and stores their outputs: tools/execute.py [CHAPTER ...]
 
-Without arguments all chapters run; "3" or "03" names one. What differs from run to run
-(progress bars on stderr, times, versions) is left out. A chapter that fails is shown and stays
-on disk as it was.
+Without arguments all chapters run; "3" or "03" names one, and "5" names both 05_... and its second
+part 05b_..., "5b" the second alone. What differs from run to run (progress bars on stderr, times,
+versions) is left out. A chapter that fails is shown and stays on disk as it was.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from string import digits
 
 import nbformat
 import psutil
@@ -52,14 +53,22 @@ def usage(pid):
 def chapters(numbers, book=BOOK):
     """Paths of the chapters with these numbers, of all if there are none.
 
+    A chapter in two parts has the files 05_... and 05b_...: "5" means both, "5b" the second.
+
     Raises:
         ValueError: if a number has no chapter.
     """
-    found = {path.name[:2]: path for path in sorted(book.glob("[0-9][0-9]_*.ipynb"))}
-    wanted = [number.zfill(2) for number in numbers] or list(found)
-    if unknown := [number for number in wanted if number not in found]:
-        raise ValueError(f"no chapter {', '.join(unknown)}; there are {', '.join(found) or 'none'}")
-    return [found[number] for number in wanted]
+    found = {path.name.split("_")[0]: path for path in sorted(book.glob("[0-9][0-9]*_*.ipynb"))}
+    if not numbers:
+        return list(found.values())
+    paths = []
+    for number in numbers:
+        name = number.zfill(2 + len(number.lstrip(digits)))
+        parts = [path for part, path in found.items() if part.startswith(name)]
+        if not parts:
+            raise ValueError(f"no chapter {name}; there are {', '.join(found) or 'none'}")
+        paths += parts
+    return paths
 
 
 def execute(path):

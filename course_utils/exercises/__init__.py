@@ -132,8 +132,8 @@ def check(exercise_id, answer):
 
 def find(exercise_id):
     """The exercise of that identifier; `ValueError` if there is none."""
-    if isinstance(exercise_id, str) and re.fullmatch(r"\d\d\.\d", exercise_id):
-        chapter = f"{__name__}.chapter_{exercise_id[:2]}"
+    if isinstance(exercise_id, str) and re.fullmatch(r"\d\d[a-z]?\.\d", exercise_id):
+        chapter = f"{__name__}.chapter_{exercise_id.split('.')[0]}"
         if importlib.util.find_spec(chapter):
             exercises = importlib.import_module(chapter).EXERCISES
             if exercise_id in exercises:

@@ -1,0 +1,449 @@
+"""The famous networks of image classification, exact to the parameter, and their blocks.
+
+A block is a function from tensor to tensor; a network strings blocks together and returns a
+`keras.Model`. Layers carry the names of the papers' tables: C1, S2, C3 in LeNet-5 and AlexNet,
+inception_3a in GoogLeNet, conv2_1 in ResNet. What a network costs and how far it sees is counted in
+`course_utils.arithmetic`; `multiply_adds` and `receptive_field` are at hand here as well.
+"""
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from course_utils.arithmetic import multiply_adds, receptive_field
+
+__all__ = [
+    "alexnet", "basic_block", "bottleneck_block", "googlenet", "inception_block", "lenet5",
+    "multiply_adds", "receptive_field", "resnet", "vgg16",
+]  # fmt: skip
+
+# Which of the six maps of S2 each of the sixteen maps of C3 looks at (LeCun et al., table I).
+C3_TABLE = (
+    (0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (4, 5, 0), (5, 0, 1),
+    (0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5), (3, 4, 5, 0), (4, 5, 0, 1), (5, 0, 1, 2),
+    (0, 1, 3, 4), (1, 2, 4, 5), (0, 2, 3, 5), (0, 1, 2, 3, 4, 5),
+)  # fmt: skip
+
+# 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection (Szegedy et al., table 1).
+INCEPTION = {
+    "3a": (64, 96, 128, 16, 32, 32),
+    "3b": (128, 128, 192, 32, 96, 64),
+    "4a": (192, 96, 208, 16, 48, 64),
+    "4b": (160, 112, 224, 24, 64, 64),
+    "4c": (128, 128, 256, 24, 64, 64),
+    "4d": (112, 144, 288, 32, 64, 64),
+    "4e": (256, 160, 320, 32, 128, 128),
+    "5a": (256, 160, 320, 32, 128, 128),
+    "5b": (384, 192, 384, 48, 128, 128),
+}
+
+# Blocks in each of the four stages (He et al., table 1); from 50 on they are bottlenecks.
+RESNET_STAGES = {
+    18: (2, 2, 2, 2),
+    34: (3, 4, 6, 3),
+    50: (3, 4, 6, 3),
+    101: (3, 4, 23, 3),
+    152: (3, 8, 36, 3),
+}
+SMALL_RESNET_DEPTHS = (20, 32, 44, 56)
+
+
+# LeNet-5 -----------------------------------------------------------------------------------------
+
+
+def lenet5(num_classes=10, classic=False):
+    """LeNet-5, for images of (32, 32, 1).
+
+    Today's usual form has 61,706 parameters: C3 sees all six maps of S2, S2 and S4 take a plain
+    mean, and the last layer is a softmax. The form of 1998 has 60,000: C3 sees what `C3_TABLE`
+    lists, each map of S2 and S4 has a factor and a bias of its own, tanh is scaled, and the output
+    is the squared distance to a fixed code of each class, smallest for the class it takes the image
+    for (the paper drew its codes by hand; these are random, which it names as an alternative).
+
+    Args:
+        num_classes: number of classes, >= 1.
+        classic: True for the form of 1998.
+
+    Returns:
+        A `keras.Model`: (N, 32, 32, 1) -> (N, num_classes), probabilities, or distances.
+
+    Raises:
+        ValueError: if `num_classes` is below 1.
+
+    Source: LeCun, Bottou, Bengio and Haffner (1998), Gradient-based learning applied to document
+    recognition, section II.B.
+    """
+    _check_classes(num_classes)
+    squash = _scaled_tanh if classic else "tanh"
+    pool = Subsampling if classic else layers.AveragePooling2D
+    x = inputs = keras.Input((32, 32, 1), name="In")
+    x = layers.Conv2D(6, 5, activation=squash, name="C1")(x)
+    x = pool(2, name="S2")(x)
+    if classic:
+        x = TableConv2D(C3_TABLE, 5, activation=squash, name="C3")(x)
+    else:
+        x = layers.Conv2D(16, 5, activation=squash, name="C3")(x)
+    x = pool(2, name="S4")(x)
+    x = layers.Conv2D(120, 5, activation=squash, name="C5")(x)
+    x = layers.Flatten(name="flatten")(x)
+    x = layers.Dense(84, activation=squash, name="F6")(x)
+    if classic:
+        x = CodeDistance(num_classes, name="Out")(x)
+    else:
+        x = layers.Dense(num_classes, activation="softmax", name="Out")(x)
+    return keras.Model(inputs, x, name="lenet5")
+
+
+@keras.saving.register_keras_serializable("course_utils")
+def _scaled_tanh(x):
+    """1.7159 tanh(2 x / 3), which maps 1 to 1 and -1 to -1."""
+    return 1.7159 * ops.tanh(2 * x / 3)
+
+
+@keras.saving.register_keras_serializable("course_utils")
+class Subsampling(layers.AveragePooling2D):
+    """Adds up the pixels of a window; a factor and a bias for each map; the scaled tanh."""
+
+    def build(self, shape):
+        self.factor = self.add_weight((shape[-1],), "ones", name="factor")
+        self.bias = self.add_weight((shape[-1],), "zeros", name="bias")
+
+    def call(self, x):
+        total = super().call(x) * float(np.prod(self.pool_size))
+        return _scaled_tanh(self.factor * total + self.bias)
+
+
+@keras.saving.register_keras_serializable("course_utils")
+class TableConv2D(layers.Layer):
+    """A VALID convolution in which each output map sees only the input maps that a table lists."""
+
+    def __init__(self, table, size, activation=None, **options):
+        super().__init__(**options)
+        self.table, self.size = [list(row) for row in table], size
+        self.kernel_size, self.strides, self.padding = (size, size), (1, 1), "valid"
+        self.dilation_rate, self.activation = (1, 1), keras.activations.get(activation)
+
+    def build(self, shape):
+        pairs = [(before, after) for after, row in enumerate(self.table) for before in row]
+        # Where each small kernel stands among all that a dense convolution would have.
+        places = [before * len(self.table) + after for before, after in pairs]
+        self.dense_shape = (*self.kernel_size, shape[-1], len(self.table))
+        self.spread = np.eye(shape[-1] * len(self.table), dtype="float32")[places]
+        self.kernel = self.add_weight((*self.kernel_size, len(pairs)), name="kernel")
+        self.bias = self.add_weight((len(self.table),), "zeros", name="bias")
+
+    def call(self, x):
+        kernel = ops.reshape(ops.matmul(self.kernel, self.spread), self.dense_shape)
+        return self.activation(ops.conv(x, kernel) + self.bias)
+
+    def get_config(self):
+        activation = keras.activations.serialize(self.activation)
+        settings = {"table": self.table, "size": self.size, "activation": activation}
+        return {**super().get_config(), **settings}
+
+
+@keras.saving.register_keras_serializable("course_utils")
+class CodeDistance(layers.Layer):
+    """Squared distance to a fixed code of -1 and 1 for each class (a radial basis function)."""
+
+    def __init__(self, num_classes, seed=0, **options):
+        super().__init__(**options)
+        self.num_classes, self.seed = num_classes, seed
+
+    def build(self, shape):
+        codes = np.random.default_rng(self.seed).choice([-1.0, 1.0], (self.num_classes, shape[-1]))
+        self.codes = self.add_weight(codes.shape, "zeros", trainable=False, name="codes")
+        self.codes.assign(codes)
+
+    def call(self, x):
+        return ops.sum((ops.expand_dims(x, 1) - self.codes) ** 2, axis=-1)
+
+    def get_config(self):
+        return {**super().get_config(), "num_classes": self.num_classes, "seed": self.seed}
+
+
+# AlexNet, VGG ------------------------------------------------------------------------------------
+
+
+def alexnet(num_classes=1000, groups=2):
+    """AlexNet, for photos of (227, 227, 3): 60,965,224 parameters.
+
+    With `groups=2`, as in the paper, C3, C6 and C7 are cut in halves that lived on two graphics
+    cards and did not see each other. Its local response normalisation, which has no parameters and
+    which VGG's authors found useless, is left out.
+
+    Args:
+        num_classes: number of classes, >= 1.
+        groups: 2, or 1 for undivided layers.
+
+    Returns:
+        A `keras.Model`: (N, 227, 227, 3) -> (N, num_classes), probabilities.
+
+    Raises:
+        ValueError: if `groups` is neither 1 nor 2, or `num_classes` below 1.
+
+    Source: Krizhevsky, Sutskever and Hinton (2012), ImageNet classification with deep convolutional
+    neural networks. (The paper says 224 x 224; its first layer needs 227.)
+    """
+    _check_classes(num_classes)
+    if groups not in (1, 2):
+        raise ValueError(f"groups must be 1 or 2, got {groups!r}")
+    relu, same = {"activation": "relu"}, {"activation": "relu", "padding": "same"}
+    x = inputs = keras.Input((227, 227, 3), name="In")
+    x = layers.Conv2D(96, 11, 4, **relu, name="C1")(x)
+    x = layers.MaxPooling2D(3, 2, name="S2")(x)
+    x = layers.Conv2D(256, 5, **same, groups=groups, name="C3")(x)
+    x = layers.MaxPooling2D(3, 2, name="S4")(x)
+    x = layers.Conv2D(384, 3, **same, name="C5")(x)
+    x = layers.Conv2D(384, 3, **same, groups=groups, name="C6")(x)
+    x = layers.Conv2D(256, 3, **same, groups=groups, name="C7")(x)
+    x = layers.MaxPooling2D(3, 2, name="S8")(x)
+    x = layers.Flatten(name="flatten")(x)
+    for name in ("F9", "F10"):
+        x = layers.Dense(4096, **relu, name=name)(x)
+        x = layers.Dropout(0.5, name=f"{name}_dropout")(x)
+    x = layers.Dense(num_classes, activation="softmax", name="Out")(x)
+    return keras.Model(inputs, x, name="alexnet")
+
+
+def vgg16(num_classes=1000):
+    """VGG-16, for photos of (224, 224, 3): 138,357,544 parameters.
+
+    Args:
+        num_classes: number of classes, >= 1.
+
+    Returns:
+        A `keras.Model`: (N, 224, 224, 3) -> (N, num_classes), probabilities.
+
+    Raises:
+        ValueError: if `num_classes` is below 1.
+
+    Source: Simonyan and Zisserman (2014), Very deep convolutional networks for large-scale image
+    recognition, configuration D.
+    """
+    _check_classes(num_classes)
+    x = inputs = keras.Input((224, 224, 3), name="In")
+    for block, (count, filters) in enumerate(
+        [(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)], start=1
+    ):
+        for number in range(1, count + 1):
+            name = f"block{block}_conv{number}"
+            x = layers.Conv2D(filters, 3, padding="same", activation="relu", name=name)(x)
+        x = layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
+    x = layers.Flatten(name="flatten")(x)
+    for name in ("fc1", "fc2"):
+        x = layers.Dense(4096, activation="relu", name=name)(x)
+        x = layers.Dropout(0.5, name=f"{name}_dropout")(x)
+    x = layers.Dense(num_classes, activation="softmax", name="Out")(x)
+    return keras.Model(inputs, x, name="vgg16")
+
+
+# GoogLeNet ---------------------------------------------------------------------------------------
+
+
+def inception_block(x, widths, name):
+    """Four paths side by side, their channels put together.
+
+    Args:
+        x: (N, H, W, C) tensor.
+        widths: channels of 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5 and pool projection, as a row of
+            the paper's table 1.
+        name: prefix of the layers' names.
+
+    Returns:
+        (N, H, W, 1x1 + 3x3 + 5x5 + pool projection) tensor.
+    """
+
+    def conv(x, filters, size, part):
+        options = {"padding": "same", "activation": "relu", "name": f"{name}_{part}"}
+        return layers.Conv2D(filters, size, **options)(x)
+
+    ones, reduce_3, threes, reduce_5, fives, projection = widths
+    path_1 = conv(x, ones, 1, "1x1")
+    path_3 = conv(conv(x, reduce_3, 1, "3x3_reduce"), threes, 3, "3x3")
+    path_5 = conv(conv(x, reduce_5, 1, "5x5_reduce"), fives, 5, "5x5")
+    pooled = layers.MaxPooling2D(3, 1, padding="same", name=f"{name}_pool")(x)
+    path_pool = conv(pooled, projection, 1, "pool_proj")
+    return layers.Concatenate(name=name)([path_1, path_3, path_5, path_pool])
+
+
+def googlenet(num_classes=1000, auxiliary=False):
+    """GoogLeNet, for photos of (224, 224, 3): 6,998,552 parameters.
+
+    Args:
+        num_classes: number of classes, >= 1.
+        auxiliary: True for the two side heads, on 4a and 4d, whose losses count 0.3 each while
+            training: 13,378,280 parameters. Without them it is the network that is used.
+
+    Returns:
+        A `keras.Model`: (N, 224, 224, 3) -> (N, num_classes), probabilities; with side heads a list
+        of three such outputs, the main one first.
+
+    Raises:
+        ValueError: if `num_classes` is below 1.
+
+    Source: Szegedy et al. (2014), Going deeper with convolutions.
+    """
+    _check_classes(num_classes)
+    same = {"padding": "same"}
+    x = inputs = keras.Input((224, 224, 3), name="In")
+    x = layers.Conv2D(64, 7, 2, **same, activation="relu", name="conv1")(x)
+    x = layers.MaxPooling2D(3, 2, **same, name="pool1")(x)
+    x = layers.Conv2D(64, 1, activation="relu", name="conv2_reduce")(x)
+    x = layers.Conv2D(192, 3, **same, activation="relu", name="conv2")(x)
+    x = layers.MaxPooling2D(3, 2, **same, name="pool2")(x)
+    side_outputs = []
+    for part, widths in INCEPTION.items():
+        x = inception_block(x, widths, f"inception_{part}")
+        if part in ("3b", "4e"):
+            x = layers.MaxPooling2D(3, 2, **same, name=f"pool{part[0]}")(x)
+        if auxiliary and part in ("4a", "4d"):
+            side_outputs.append(_side_head(x, num_classes, f"side_{part}"))
+    x = layers.GlobalAveragePooling2D(name="average")(x)
+    x = layers.Dropout(0.4, name="dropout")(x)
+    x = layers.Dense(num_classes, activation="softmax", name="Out")(x)
+    return keras.Model(inputs, [x, *side_outputs] if auxiliary else x, name="googlenet")
+
+
+def _side_head(x, num_classes, name):
+    x = layers.AveragePooling2D(5, 3, name=f"{name}_average")(x)
+    x = layers.Conv2D(128, 1, activation="relu", name=f"{name}_conv")(x)
+    x = layers.Flatten(name=f"{name}_flatten")(x)
+    x = layers.Dense(1024, activation="relu", name=f"{name}_dense")(x)
+    x = layers.Dropout(0.7, name=f"{name}_dropout")(x)
+    return layers.Dense(num_classes, activation="softmax", name=f"{name}_out")(x)
+
+
+# ResNet ------------------------------------------------------------------------------------------
+
+
+def conv_norm(x, filters, size, stride=1, relu=True, name=None):
+    """Convolution without bias, BatchNorm (whose shift is one) and, if `relu`, a ReLU.
+
+    Args:
+        x: (N, H, W, C) tensor.
+        filters, size, stride: of the convolution, which pads SAME.
+        relu: whether a ReLU follows.
+        name: of the convolution; the others add to it.
+
+    Returns:
+        (N, H / stride, W / stride, filters) tensor.
+    """
+    x = layers.Conv2D(filters, size, stride, padding="same", use_bias=False, name=name)(x)
+    x = layers.BatchNormalization(epsilon=1e-5, name=f"{name}_bn")(x)
+    return layers.ReLU(name=f"{name}_relu")(x) if relu else x
+
+
+def basic_block(x, filters, stride=1, name="block", residual=True, project=True):
+    """Two 3 x 3 convolutions, and the input added to what comes out.
+
+    Args:
+        x: (N, H, W, C) tensor.
+        filters: channels out.
+        stride: step of the first convolution.
+        name: prefix of the layers' names.
+        residual: False leaves the addition out: a plain block.
+        project: how the shortcut gets to other channels or another size: True by a 1 x 1
+            convolution, False without parameters, by skipping pixels and adding channels of zeros.
+
+    Returns:
+        (N, H / stride, W / stride, filters) tensor.
+
+    Source: He, Zhang, Ren and Sun (2015), Deep residual learning for image recognition, figure 5.
+    """
+    y = conv_norm(x, filters, 3, stride, name=f"{name}_1")
+    y = conv_norm(y, filters, 3, relu=False, name=f"{name}_2")
+    if residual:
+        y = layers.Add(name=f"{name}_add")([_shortcut(x, y, stride, name, project), y])
+    return layers.ReLU(name=name)(y)
+
+
+def bottleneck_block(x, filters, stride=1, name="block"):
+    """1 x 1 down to `filters` channels, 3 x 3, 1 x 1 up to four times as many, and the input added.
+
+    Args:
+        x: (N, H, W, C) tensor.
+        filters: channels of the 3 x 3 convolution.
+        stride: step of the first convolution, as in the paper (later versions: of the second).
+        name: prefix of the layers' names.
+
+    Returns:
+        (N, H / stride, W / stride, 4 filters) tensor.
+
+    Source: He, Zhang, Ren and Sun (2015), Deep residual learning for image recognition, figure 5.
+    """
+    y = conv_norm(x, filters, 1, stride, name=f"{name}_1")
+    y = conv_norm(y, filters, 3, name=f"{name}_2")
+    y = conv_norm(y, 4 * filters, 1, relu=False, name=f"{name}_3")
+    y = layers.Add(name=f"{name}_add")([_shortcut(x, y, stride, name, project=True), y])
+    return layers.ReLU(name=name)(y)
+
+
+def _shortcut(x, y, stride, name, project):
+    """`x` brought to the shape of `y`; `x` itself where it has that shape."""
+    if x.shape[1:] == y.shape[1:]:
+        return x
+    if project:
+        return conv_norm(x, y.shape[-1], 1, stride, relu=False, name=f"{name}_0")
+    if stride > 1:
+        x = layers.AveragePooling2D(1, stride, padding="same", name=f"{name}_skip")(x)
+    missing = y.shape[-1] - x.shape[-1]
+    return ops.pad(x, ((0, 0), (0, 0), (0, 0), (missing // 2, missing - missing // 2)))
+
+
+def resnet(depth, num_classes=None, input_shape=None, residual=True, filters=None, stem_stride=1):
+    """A residual network for photos (depth 18 to 152) or for small images (20 to 56).
+
+    Args:
+        depth: layers with weights. 18, 34, 50, 101 and 152 take photos of (224, 224, 3) and know
+            1000 classes; 20, 32, 44 and 56 take images of (32, 32, 3) and know 10.
+        num_classes: number of classes, >= 1; None for the paper's.
+        input_shape: (H, W, C), or None for the paper's.
+        residual: False leaves the additions out: a plain network of the same depth, for any that
+            is not made of bottlenecks.
+        filters: channels of the first stage, doubled by each further one; None for the paper's 64
+            or 16.
+        stem_stride: step of the first convolution of a small network; 2 makes all four times as
+            cheap.
+
+    Returns:
+        A `keras.Model`: (N, H, W, C) -> (N, num_classes), probabilities.
+
+    Raises:
+        ValueError: if there is no such depth, a plain network of bottlenecks is asked for, or
+            `num_classes` is below 1.
+
+    Source: He, Zhang, Ren and Sun (2015), Deep residual learning for image recognition.
+    """
+    small = depth in SMALL_RESNET_DEPTHS
+    if not small and depth not in RESNET_STAGES:
+        known = sorted([*RESNET_STAGES, *SMALL_RESNET_DEPTHS])
+        raise ValueError(f"depth must be one of {', '.join(map(str, known))}; got {depth!r}")
+    if not residual and depth >= 50 and not small:
+        raise ValueError(f"a plain network has depth 18, 20, 32, 34, 44 or 56, got {depth}")
+    num_classes = (10 if small else 1000) if num_classes is None else num_classes
+    _check_classes(num_classes)
+    filters = filters or (16 if small else 64)
+    x = inputs = keras.Input(input_shape or ((32, 32, 3) if small else (224, 224, 3)), name="In")
+    if small:
+        x = conv_norm(x, filters, 3, stem_stride, name="conv1")
+    else:
+        x = conv_norm(x, filters, 7, 2, name="conv1")
+        x = layers.MaxPooling2D(3, 2, padding="same", name="pool1")(x)
+    stages = [(depth - 2) // 6] * 3 if small else RESNET_STAGES[depth]
+    for stage, count in enumerate(stages):
+        for number in range(count):
+            width, name = filters * 2**stage, f"conv{stage + 2}_{number + 1}"
+            stride = 2 if stage > 0 and number == 0 else 1
+            if depth >= 50 and not small:
+                x = bottleneck_block(x, width, stride, name)
+            else:
+                x = basic_block(x, width, stride, name, residual, project=not small)
+    x = layers.GlobalAveragePooling2D(name="average")(x)
+    x = layers.Dense(num_classes, activation="softmax", name="Out")(x)
+    return keras.Model(inputs, x, name=f"{'resnet' if residual else 'plain'}{depth}")
+
+
+def _check_classes(num_classes):
+    if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 1:
+        raise ValueError(f"num_classes must be a whole number >= 1, got {num_classes!r}")
