@@ -7,22 +7,15 @@ inception_3a in GoogLeNet, conv2_1 in ResNet. What a network costs and how far i
 """
 
 import keras
-import numpy as np
 from keras import layers, ops
 
 from course_utils.arithmetic import multiply_adds, receptive_field
+from course_utils.lenet import C3_TABLE, check_classes, lenet5
 
 __all__ = [
-    "alexnet", "basic_block", "bottleneck_block", "googlenet", "inception_block", "lenet5",
-    "multiply_adds", "receptive_field", "resnet", "vgg16",
+    "C3_TABLE", "alexnet", "basic_block", "bottleneck_block", "googlenet", "inception_block",
+    "lenet5", "multiply_adds", "receptive_field", "resnet", "vgg16",
 ]  # fmt: skip
-
-# Which of the six maps of S2 each of the sixteen maps of C3 looks at (LeCun et al., table I).
-C3_TABLE = (
-    (0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (4, 5, 0), (5, 0, 1),
-    (0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5), (3, 4, 5, 0), (4, 5, 0, 1), (5, 0, 1, 2),
-    (0, 1, 3, 4), (1, 2, 4, 5), (0, 2, 3, 5), (0, 1, 2, 3, 4, 5),
-)  # fmt: skip
 
 # 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection (Szegedy et al., table 1).
 INCEPTION = {
@@ -48,120 +41,6 @@ RESNET_STAGES = {
 SMALL_RESNET_DEPTHS = (20, 32, 44, 56)
 
 
-# LeNet-5 -----------------------------------------------------------------------------------------
-
-
-def lenet5(num_classes=10, classic=False):
-    """LeNet-5, for images of (32, 32, 1).
-
-    Today's usual form has 61,706 parameters: C3 sees all six maps of S2, S2 and S4 take a plain
-    mean, and the last layer is a softmax. The form of 1998 has 60,000: C3 sees what `C3_TABLE`
-    lists, each map of S2 and S4 has a factor and a bias of its own, tanh is scaled, and the output
-    is the squared distance to a fixed code of each class, smallest for the class it takes the image
-    for (the paper drew its codes by hand; these are random, which it names as an alternative).
-
-    Args:
-        num_classes: number of classes, >= 1.
-        classic: True for the form of 1998.
-
-    Returns:
-        A `keras.Model`: (N, 32, 32, 1) -> (N, num_classes), probabilities, or distances.
-
-    Raises:
-        ValueError: if `num_classes` is below 1.
-
-    Source: LeCun, Bottou, Bengio and Haffner (1998), Gradient-based learning applied to document
-    recognition, section II.B.
-    """
-    _check_classes(num_classes)
-    squash = _scaled_tanh if classic else "tanh"
-    pool = Subsampling if classic else layers.AveragePooling2D
-    x = inputs = keras.Input((32, 32, 1), name="In")
-    x = layers.Conv2D(6, 5, activation=squash, name="C1")(x)
-    x = pool(2, name="S2")(x)
-    if classic:
-        x = TableConv2D(C3_TABLE, 5, activation=squash, name="C3")(x)
-    else:
-        x = layers.Conv2D(16, 5, activation=squash, name="C3")(x)
-    x = pool(2, name="S4")(x)
-    x = layers.Conv2D(120, 5, activation=squash, name="C5")(x)
-    x = layers.Flatten(name="flatten")(x)
-    x = layers.Dense(84, activation=squash, name="F6")(x)
-    if classic:
-        x = CodeDistance(num_classes, name="Out")(x)
-    else:
-        x = layers.Dense(num_classes, activation="softmax", name="Out")(x)
-    return keras.Model(inputs, x, name="lenet5")
-
-
-@keras.saving.register_keras_serializable("course_utils")
-def _scaled_tanh(x):
-    """1.7159 tanh(2 x / 3), which maps 1 to 1 and -1 to -1."""
-    return 1.7159 * ops.tanh(2 * x / 3)
-
-
-@keras.saving.register_keras_serializable("course_utils")
-class Subsampling(layers.AveragePooling2D):
-    """Adds up the pixels of a window; a factor and a bias for each map; the scaled tanh."""
-
-    def build(self, shape):
-        self.factor = self.add_weight((shape[-1],), "ones", name="factor")
-        self.bias = self.add_weight((shape[-1],), "zeros", name="bias")
-
-    def call(self, x):
-        total = super().call(x) * float(np.prod(self.pool_size))
-        return _scaled_tanh(self.factor * total + self.bias)
-
-
-@keras.saving.register_keras_serializable("course_utils")
-class TableConv2D(layers.Layer):
-    """A VALID convolution in which each output map sees only the input maps that a table lists."""
-
-    def __init__(self, table, size, activation=None, **options):
-        super().__init__(**options)
-        self.table, self.size = [list(row) for row in table], size
-        self.kernel_size, self.strides, self.padding = (size, size), (1, 1), "valid"
-        self.dilation_rate, self.activation = (1, 1), keras.activations.get(activation)
-
-    def build(self, shape):
-        pairs = [(before, after) for after, row in enumerate(self.table) for before in row]
-        # Where each small kernel stands among all that a dense convolution would have.
-        places = [before * len(self.table) + after for before, after in pairs]
-        self.dense_shape = (*self.kernel_size, shape[-1], len(self.table))
-        self.spread = np.eye(shape[-1] * len(self.table), dtype="float32")[places]
-        self.kernel = self.add_weight((*self.kernel_size, len(pairs)), name="kernel")
-        self.bias = self.add_weight((len(self.table),), "zeros", name="bias")
-
-    def call(self, x):
-        kernel = ops.reshape(ops.matmul(self.kernel, self.spread), self.dense_shape)
-        return self.activation(ops.conv(x, kernel) + self.bias)
-
-    def get_config(self):
-        activation = keras.activations.serialize(self.activation)
-        settings = {"table": self.table, "size": self.size, "activation": activation}
-        return {**super().get_config(), **settings}
-
-
-@keras.saving.register_keras_serializable("course_utils")
-class CodeDistance(layers.Layer):
-    """Squared distance to a fixed code of -1 and 1 for each class (a radial basis function)."""
-
-    def __init__(self, num_classes, seed=0, **options):
-        super().__init__(**options)
-        self.num_classes, self.seed = num_classes, seed
-
-    def build(self, shape):
-        codes = np.random.default_rng(self.seed).choice([-1.0, 1.0], (self.num_classes, shape[-1]))
-        self.codes = self.add_weight(codes.shape, "zeros", trainable=False, name="codes")
-        self.codes.assign(codes)
-
-    def call(self, x):
-        return ops.sum((ops.expand_dims(x, 1) - self.codes) ** 2, axis=-1)
-
-    def get_config(self):
-        return {**super().get_config(), "num_classes": self.num_classes, "seed": self.seed}
-
-
 # AlexNet, VGG ------------------------------------------------------------------------------------
 
 
@@ -185,7 +64,7 @@ def alexnet(num_classes=1000, groups=2):
     Source: Krizhevsky, Sutskever and Hinton (2012), ImageNet classification with deep convolutional
     neural networks. (The paper says 224 x 224; its first layer needs 227.)
     """
-    _check_classes(num_classes)
+    check_classes(num_classes)
     if groups not in (1, 2):
         raise ValueError(f"groups must be 1 or 2, got {groups!r}")
     relu, same = {"activation": "relu"}, {"activation": "relu", "padding": "same"}
@@ -221,7 +100,7 @@ def vgg16(num_classes=1000):
     Source: Simonyan and Zisserman (2014), Very deep convolutional networks for large-scale image
     recognition, configuration D.
     """
-    _check_classes(num_classes)
+    check_classes(num_classes)
     x = inputs = keras.Input((224, 224, 3), name="In")
     for block, (count, filters) in enumerate(
         [(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)], start=1
@@ -284,7 +163,7 @@ def googlenet(num_classes=1000, auxiliary=False):
 
     Source: Szegedy et al. (2014), Going deeper with convolutions.
     """
-    _check_classes(num_classes)
+    check_classes(num_classes)
     same = {"padding": "same"}
     x = inputs = keras.Input((224, 224, 3), name="In")
     x = layers.Conv2D(64, 7, 2, **same, activation="relu", name="conv1")(x)
@@ -422,7 +301,7 @@ def resnet(depth, num_classes=None, input_shape=None, residual=True, filters=Non
     if not residual and depth >= 50 and not small:
         raise ValueError(f"a plain network has depth 18, 20, 32, 34, 44 or 56, got {depth}")
     num_classes = (10 if small else 1000) if num_classes is None else num_classes
-    _check_classes(num_classes)
+    check_classes(num_classes)
     filters = filters or (16 if small else 64)
     x = inputs = keras.Input(input_shape or ((32, 32, 3) if small else (224, 224, 3)), name="In")
     if small:
@@ -442,8 +321,3 @@ def resnet(depth, num_classes=None, input_shape=None, residual=True, filters=Non
     x = layers.GlobalAveragePooling2D(name="average")(x)
     x = layers.Dense(num_classes, activation="softmax", name="Out")(x)
     return keras.Model(inputs, x, name=f"{'resnet' if residual else 'plain'}{depth}")
-
-
-def _check_classes(num_classes):
-    if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 1:
-        raise ValueError(f"num_classes must be a whole number >= 1, got {num_classes!r}")
