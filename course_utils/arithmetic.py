@@ -1,5 +1,7 @@
 """What a network costs, and how far it sees: counted from its graph, not measured."""
 
+import math
+
 import keras
 import numpy as np
 
@@ -41,17 +43,37 @@ def multiply_adds(model):
         ValueError: if a layer is unknown, the model is not built, or a size is open (None).
     """
     total = 0
-    for layer, _, output in _calls(model):
+    for layer, _, outputs in _calls(model):
         if isinstance(layer, keras.Model):
             total += multiply_adds(layer)
         elif _kind(layer) in WEIGHTED:
-            places = output.shape[1:-1]
+            places = outputs[0].shape[1:-1]
             if None in places:
-                raise ValueError(f"layer {layer.name!r} has an open size: {output.shape}")
-            weights = [w for w in layer.trainable_weights + layer.non_trainable_weights
-                       if "kernel" in w.name]  # fmt: skip
-            total += int(np.prod(places)) * sum(int(np.prod(weight.shape)) for weight in weights)
+                raise ValueError(f"layer {layer.name!r} has an open size: {outputs[0].shape}")
+            # A separable convolution has two: depthwise_kernel and pointwise_kernel.
+            kernels = [weight.shape for weight in layer.weights if weight.name.endswith("kernel")]
+            total += math.prod(places) * sum(map(math.prod, kernels))
     return total
+
+
+def depth(model):
+    """Layers with kernels on the longest way through a model: the number in "ResNet-50".
+
+    Args:
+        model: as in `multiply_adds`.
+
+    Returns:
+        The number, an int.
+
+    Raises:
+        ValueError: if a layer is unknown, or the model is not built.
+    """
+    longest = {}
+    for layer, before, outputs in _calls(model):
+        own = depth(layer) if isinstance(layer, keras.Model) else _kind(layer) in WEIGHTED
+        ways = [longest[id(tensor)] for tensor in before]
+        longest.update(dict.fromkeys(map(id, outputs), max(ways, default=0) + own))
+    return max(longest.values())
 
 
 def receptive_field(model, layer=None):
@@ -60,33 +82,34 @@ def receptive_field(model, layer=None):
     Paths side by side count together: the field is what all of them see.
 
     Args:
-        model: as in `multiply_adds`.
-        layer: name of the layer whose units are meant; None for the last feature map, before the
-            model flattens it or averages over it.
+        model: as in `multiply_adds`; a size may be open where padding does not depend on it.
+        layer: name of the layer whose units are meant (of a layer used twice, the later use); None
+            for the last feature map, before the model flattens it or averages over it.
 
     Returns:
         The side in pixels, an int; it may be larger than the image, as padding counts.
 
     Raises:
         ValueError: as `multiply_adds`; or if the model has no such layer, the layer's units see the
-            whole image whatever its size, or the field is not a square.
+            whole image whatever its size, paths with different strides meet, or the field is not a
+            square.
 
     Source: Araujo, Norris and Sim (2019), Computing receptive fields of convolutional neural
     networks.
     """
     fields = {}
-    start = (np.zeros(2, int), np.zeros(2, int), np.ones(2, int))
-    _follow(model, [start] * len(model.inputs), fields)
-    if layer is None:
-        known = [field for field in fields.values() if field is not None]
-        field = max(known, key=lambda field: field[1][0] - field[0][0])
-    elif layer not in fields:
+    _follow(model, None, fields)
+    if layer is not None and layer not in fields:
         raise ValueError(f"expected one of the layers {', '.join(fields)}; got {layer!r}")
-    elif fields[layer] is None:
-        raise ValueError(f"layer {layer!r} sees the whole image, whatever its size")
-    else:
-        field = fields[layer]
-    low, high, _ = field
+    asked = fields if layer is None else {layer: fields[layer]}
+    for name, (field, places) in asked.items():
+        # A single place that sees all is expected at the end. Many are maps mixed with such a
+        # place, as by squeeze and excitation.
+        if field is None and (name == layer or any(size != 1 for size in places)):
+            raise ValueError(f"layer {name!r} sees the whole image, whatever its size")
+    known = [field for field, _ in asked.values() if field is not None]
+    # Along a path a field only grows, so the last one is the largest.
+    low, high, _ = max(known, key=lambda field: np.sum(field[1] - field[0]))
     height, width = (int(side) for side in high - low + 1)
     if height != width:
         raise ValueError(f"expected a square field, got {height} x {width} pixels")
@@ -94,60 +117,76 @@ def receptive_field(model, layer=None):
 
 
 def _follow(model, inputs, fields):
-    """Notes the field of each layer by its name; returns that of the model's outputs.
+    """Notes (field, places) of each layer by its name; returns the fields of the model's outputs.
 
     A field is (low, high, jump), each for rows and columns: the first unit sees the pixels from low
     to high, its neighbour those `jump` further. None stands for the whole image.
     """
+    calls = list(_calls(model))
+    if inputs is None:
+        pixel = np.zeros(2, int), np.zeros(2, int), np.ones(2, int)
+        inputs = [pixel if len(tensor.shape) == 4 else None for tensor in model.inputs]
+        if inputs.count(None) == len(inputs):
+            shapes = " and ".join(str(tensor.shape) for tensor in model.inputs)
+            raise ValueError(f"expected a model of images, (N, H, W, C), its input is {shapes}")
     seen = dict(zip(map(id, model.inputs), inputs, strict=True))
-    for layer, before, output in _calls(model):
-        if id(output) in seen:  # an input
-            field = seen[id(output)]
+    for layer, before, outputs in calls:
+        if isinstance(layer, keras.Model):
+            after = _follow(layer, [seen[id(tensor)] for tensor in before], fields)
+        elif not before:
+            after = [seen[id(outputs[0])]]
         else:
-            field = _merge([seen[id(tensor)] for tensor in before])
-            if isinstance(layer, keras.Model):
-                field = _follow(layer, [seen[id(tensor)] for tensor in before], fields)
-            elif field is not None:
-                field = _step(layer, before[0].shape, output.shape, *field)
-        seen[id(output)] = fields[layer.name] = field
-    return seen[id(model.outputs[0])]
+            field = _merge(layer, [seen[id(tensor)] for tensor in before])
+            after = [_step(layer, before[0].shape, outputs[0].shape, field)]
+        seen.update(zip(map(id, outputs), after, strict=True))
+        fields[layer.name] = after[0], outputs[0].shape[1:-1]
+    return [seen[id(tensor)] for tensor in model.outputs]
 
 
-def _merge(fields):
+def _merge(layer, fields):
     """What a unit sees through several paths."""
     if any(field is None for field in fields):
         return None
     lows, highs, jumps = zip(*fields, strict=True)
+    if any(np.any(jump != jumps[0]) for jump in jumps):
+        steps = " and ".join(f"{down} x {across}" for down, across in jumps)
+        raise ValueError(f"layer {layer.name!r} joins paths whose units lie {steps} pixels apart")
     return np.min(lows, axis=0), np.max(highs, axis=0), jumps[0]
 
 
-def _step(layer, shape, shape_after, low, high, jump):
+def _step(layer, shape, shape_after, field):
     """The field behind a layer, from the one before it and both shapes (N, H, W, C)."""
     kind = _kind(layer)
-    if kind in WHOLE_IMAGE or len(shape_after) != 4:
+    if field is None or kind in WHOLE_IMAGE or len(shape_after) != 4:
         return None
+    low, high, jump = field
     if kind == "ZeroPadding2D":
         before = np.array([pad[0] for pad in layer.padding])
         return low - before * jump, high - before * jump, jump
     if kind not in SLIDING:
+        if shape[1:3] != shape_after[1:3]:
+            raise ValueError(f"layer {layer.name!r} changes the places: {shape} to {shape_after}")
         return low, high, jump
     kernel = np.array(getattr(layer, "kernel_size", None) or layer.pool_size)
     window = (kernel - 1) * np.array(getattr(layer, "dilation_rate", 1)) + 1
     stride, before = np.array(layer.strides), np.zeros(2, int)
     if layer.padding == "same":
-        if None in shape[1:3]:
+        if any(size is None and step > 1 for size, step in zip(shape[1:3], stride, strict=True)):
             raise ValueError(f"layer {layer.name!r} has an open size: {shape}")
-        settings = zip(shape[1:3], window, stride, strict=True)
+        # With steps of 1 any size is padded alike.
+        settings = zip([size or 1 for size in shape[1:3]], window, stride, strict=True)
         before = np.array([same_padding(*setting)[0] for setting in settings])
     return low - before * jump, high + (window - 1 - before) * jump, jump * stride
 
 
 def _calls(model):
-    """Every use of a layer in a model, in order: (layer, tensors in, tensor out)."""
+    """Every use of a layer in a model, in order: (layer, tensors in, tensors out)."""
     if isinstance(model, keras.Sequential):
-        if not model.built:
-            raise ValueError("the model is not built: give it a keras.Input first")
+        if getattr(model, "inputs", None) is None:
+            raise ValueError("the model is not built: give it a keras.Input and a layer first")
         model = keras.Model(model.inputs, model.outputs)
+    # Keras has no public name for the graph; its own `model.summary` uses this one. It holds the
+    # uses in this model alone, also of layers that other models share.
     if not hasattr(model, "_nodes_by_depth"):
         raise ValueError(f"expected a functional or sequential model, got {type(model).__name__}")
     for _, nodes in sorted(model._nodes_by_depth.items(), reverse=True):
@@ -158,7 +197,9 @@ def _calls(model):
                     f"cannot count layer {layer.name!r} of type {_kind(layer)}; "
                     f"known are {', '.join(sorted(KNOWN))}"
                 )
-            yield layer, node.input_tensors, node.output_tensors[0]
+            if getattr(layer, "data_format", None) == "channels_first":
+                raise ValueError(f"layer {layer.name!r} must have its channels last")
+            yield layer, node.input_tensors, node.output_tensors
 
 
 def _kind(layer):
