@@ -2,59 +2,32 @@ import html
 import itertools
 import os
 import re
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browser import find_chromium, open_browser, open_page, stays_here
 from IPython.display import HTML
+from labs_helpers import WIDTHS, embedded, press_until, spoken
 
 from course_utils import convolution, labs
 
-WIDTHS = (360, 800)
-PAGE = """<!doctype html><html lang="en"><head><title>A page around a lab</title></head>
-<body><main><h1>A page around a lab</h1>{lab}</main><script>
-window.heights = [];
-addEventListener("message", ({{data}}) => {{
-  if (data.type === "course-lab-height") heights.push(data.height);
-}});
-</script></body></html>"""
+# Scripts that bring a lab into a state whose looks are checked; the last of them makes it higher.
+STATES = {
+    "convolution": ("0", "byId('slowly').click()", "byId('lecture').click()"),
+    "shapes": (
+        "0",
+        "lab.load('empty')",
+        "lab.load('lenet'); change(null, lab.state.input, 'size', 12)",
+        "lab.load('vgg')",
+    ),
+}
 
 
 @pytest.fixture(scope="module")
 def browser():
     with open_browser() as browser:
         yield browser
-
-
-@contextmanager
-def embedded(browser, folder, name="convolution", width=800, theme="light", **options):
-    """Yields (page, the lab's frame) of a page opened from file://, as a built site is."""
-    path = folder / "page.html"
-    path.write_text(PAGE.format(lab=labs.embed(name, height=1400).data), encoding="utf-8")
-    viewport = {"width": width, "height": 900}
-    with open_page(browser, viewport=viewport, color_scheme=theme, **options) as page:
-        page.goto(path.as_uri())
-        frame = page.frames[1]
-        frame.wait_for_function("window.lab !== undefined")
-        yield page, frame
-
-
-def press_until(page, frame, condition, key="Tab", limit=60):
-    """Presses a key until the focused element of the lab fulfils a JavaScript condition."""
-    for _ in range(limit):
-        page.keyboard.press(key)
-        if frame.evaluate(f"(element => {condition})(document.activeElement)"):
-            return
-    pytest.fail(f"{limit} times {key} did not reach: {condition}")
-
-
-def spoken(frame, text):
-    """Waits until the live region says a text, and returns the whole of it."""
-    live = frame.locator("#live")
-    live.filter(has_text=text).wait_for(state="attached", timeout=5000)
-    return live.text_content()
 
 
 # ---- embed ----
@@ -87,7 +60,7 @@ def test_embed_refuses_unknown_labs_and_heights():
 
 
 def test_names_lists_the_labs():
-    assert labs.names() == ["convolution"]
+    assert labs.names() == sorted(STATES)
 
 
 @pytest.mark.parametrize("name", labs.names())
@@ -105,7 +78,7 @@ SIZES, KERNELS, STRIDES = range(7, 30), range(1, 7), range(1, 6)
 
 
 def test_the_lectures_example_by_hand(browser, tmp_path):
-    with embedded(browser, tmp_path) as (_, frame):
+    with embedded(browser, tmp_path, "convolution") as (_, frame):
         assert frame.evaluate("lab.outputSize(13, 6, 5, 'valid')") == 2
         assert frame.evaluate("lab.outputSize(13, 6, 5, 'same')") == 3
         assert frame.evaluate("lab.samePadding(13, 6, 5)") == [1, 2]
@@ -121,7 +94,7 @@ def test_sizes_and_padding_equal_the_packages(browser, tmp_path):
     script = """cases => cases.map(one => [
         ...["valid", "same"].map(padding => lab.outputSize(...one, padding)),
         lab.samePadding(...one)])"""
-    with embedded(browser, tmp_path) as (_, frame):
+    with embedded(browser, tmp_path, "convolution") as (_, frame):
         found = frame.evaluate(script, cases)
     for case, numbers in zip(cases, found, strict=True):
         expected = [convolution.output_size(*case, padding) for padding in ("valid", "same")]
@@ -141,7 +114,7 @@ def test_convolution_equals_the_packages(browser, tmp_path):
             image[None, :, :, None], kernel[:, :, None, None], stride, padding
         )
         expected.append(result[0, :, :, 0])
-    with embedded(browser, tmp_path) as (_, frame):
+    with embedded(browser, tmp_path, "convolution") as (_, frame):
         found = frame.evaluate("cases => cases.map(one => lab.conv2d(...one))", cases)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(np.array(one), other, rtol=0, atol=1e-12)
@@ -151,7 +124,7 @@ def test_convolution_equals_the_packages(browser, tmp_path):
 
 
 def test_the_lecture_button_shows_what_is_ignored_and_what_is_padded(browser, tmp_path):
-    with embedded(browser, tmp_path) as (_, frame):
+    with embedded(browser, tmp_path, "convolution") as (_, frame):
         frame.click("#lecture")
         assert frame.inner_text("#output-title") == "Output: 2 × 2"
         assert "= ⌊(13 − 6) / 5⌋ + 1" in frame.inner_text("#formula")
@@ -164,7 +137,7 @@ def test_the_lecture_button_shows_what_is_ignored_and_what_is_padded(browser, tm
 
 
 def test_gaps_between_windows_are_ignored_pixels_too(browser, tmp_path):
-    with embedded(browser, tmp_path) as (_, frame):
+    with embedded(browser, tmp_path, "convolution") as (_, frame):
         frame.get_by_label("Letter T").check(force=True)
         frame.get_by_role("radiogroup", name="Kernel size").get_by_label("2").check(force=True)
         frame.get_by_role("radiogroup", name="Stride").get_by_label("5").check(force=True)
@@ -174,7 +147,7 @@ def test_gaps_between_windows_are_ignored_pixels_too(browser, tmp_path):
 
 
 def test_everything_can_be_done_with_the_keyboard(browser, tmp_path):
-    with embedded(browser, tmp_path) as (page, frame):
+    with embedded(browser, tmp_path, "convolution") as (page, frame):
         press_until(page, frame, "element.name === 'picture'")
         press_until(page, frame, "element.value === 'letter'", key="ArrowRight")
         press_until(page, frame, "element.id === 'preset'")
@@ -202,24 +175,8 @@ def test_everything_can_be_done_with_the_keyboard(browser, tmp_path):
         assert frame.inner_text("#result") == "−0.50"
 
 
-def test_the_focused_element_is_always_outlined(browser, tmp_path):
-    outlined = """element => {
-      const face = element.type === "radio" ? element.nextElementSibling : element;
-      const style = getComputedStyle(face);
-      return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
-    }"""
-    with embedded(browser, tmp_path) as (page, frame):
-        page.keyboard.press("Tab")
-        seen = 0
-        while frame.evaluate("document.activeElement !== document.body") and seen < 60:
-            assert frame.evaluate(f"({outlined})(document.activeElement)")
-            page.keyboard.press("Tab")
-            seen += 1
-    assert seen >= 20
-
-
 def test_products_are_added_one_by_one(browser, tmp_path):
-    with embedded(browser, tmp_path) as (_, frame):
+    with embedded(browser, tmp_path, "convolution") as (_, frame):
         frame.get_by_label("Letter T").check(force=True)
         frame.select_option("#preset", "sobel-y")
         frame.check("#slowly")
@@ -235,7 +192,7 @@ def test_products_are_added_one_by_one(browser, tmp_path):
 
 
 def test_play_walks_through_all_windows_and_stops(browser, tmp_path):
-    with embedded(browser, tmp_path) as (_, frame):
+    with embedded(browser, tmp_path, "convolution") as (_, frame):
         frame.click("#lecture")
         frame.get_by_label("Fast").check(force=True)
         frame.click("#play")
@@ -250,7 +207,7 @@ def pixel_centre(frame, row, column, side=13):
 
 
 def test_one_draws_with_mouse_and_keys(browser, tmp_path):
-    with embedded(browser, tmp_path) as (page, frame):
+    with embedded(browser, tmp_path, "convolution") as (page, frame):
         frame.get_by_label("Blank").check(force=True)
         frame.select_option("#preset", "identity")
         frame.get_by_label("Draw").check(force=True)
@@ -272,7 +229,7 @@ def test_one_draws_with_mouse_and_keys(browser, tmp_path):
 
 
 def test_one_draws_and_points_with_a_finger(browser, tmp_path):
-    with embedded(browser, tmp_path, width=360, has_touch=True) as (page, frame):
+    with embedded(browser, tmp_path, "convolution", width=360, has_touch=True) as (page, frame):
         frame.get_by_label("Blank").check(force=True)
         frame.get_by_label("Draw").check(force=True)
         frame.locator("#input").scroll_into_view_if_needed()
@@ -285,7 +242,7 @@ def test_one_draws_and_points_with_a_finger(browser, tmp_path):
 
 
 def test_pointing_at_either_picture_places_the_window(browser, tmp_path):
-    with embedded(browser, tmp_path) as (page, frame):
+    with embedded(browser, tmp_path, "convolution") as (page, frame):
         frame.click("#lecture")
         page.mouse.move(*pixel_centre(frame, 8, 2))
         assert spoken(frame, "Output row 2, column 1: the sum of 36 products")
@@ -297,7 +254,7 @@ def test_pointing_at_either_picture_places_the_window(browser, tmp_path):
 def test_kernels_have_their_sums_at_every_size(browser, tmp_path):
     script = """name => [1, 2, 3, 4, 5, 6].map(size =>
         KERNELS[name][1](size).flat().map(parse).reduce((sum, number) => sum + number))"""
-    with embedded(browser, tmp_path) as (_, frame):
+    with embedded(browser, tmp_path, "convolution") as (_, frame):
         for name in ("identity", "blur", "sharpen", "emboss"):  # brightness is kept
             np.testing.assert_allclose(frame.evaluate(script, name), 1, atol=1e-12)
         for name in ("sobel-x", "sobel-y"):  # an even area gives 0; one pixel alone has no edge
@@ -307,7 +264,7 @@ def test_kernels_have_their_sums_at_every_size(browser, tmp_path):
 
 
 def test_ones_own_kernel_keeps_its_numbers_when_its_size_changes(browser, tmp_path):
-    with embedded(browser, tmp_path) as (_, frame):
+    with embedded(browser, tmp_path, "convolution") as (_, frame):
         frame.get_by_label("Kernel row 1, column 2").fill("7")
         frame.get_by_role("radiogroup", name="Kernel size").get_by_label("2").check(force=True)
         assert frame.evaluate("state.texts") == [["-1", "7"], ["-2", "0"]]
@@ -321,39 +278,68 @@ def test_ones_own_kernel_keeps_its_numbers_when_its_size_changes(browser, tmp_pa
 # ---- The page around ----
 
 
-def test_the_lab_tells_its_height_and_takes_the_sites_theme(browser, tmp_path):
-    with embedded(browser, tmp_path, theme="dark") as (page, frame):
+@pytest.mark.parametrize("name", STATES)
+def test_the_lab_tells_its_height_and_takes_the_sites_theme(browser, tmp_path, name):
+    with embedded(browser, tmp_path, name, theme="dark") as (page, frame):
         assert frame.evaluate("document.documentElement.dataset.theme") == "dark"
         page.wait_for_function("heights.length > 0")
         first = page.evaluate("heights.at(-1)")
-        assert first == frame.evaluate("document.querySelector('main').offsetHeight")
-        frame.click("#lecture")
+        height = "Math.ceil(document.querySelector('main').getBoundingClientRect().height)"
+        assert first == frame.evaluate(height)
+        frame.evaluate(STATES[name][-1])
         page.wait_for_function(f"heights.at(-1) > {first}")
         page.evaluate("frames[0].postMessage({type: 'course-theme', theme: 'light'}, '*')")
         frame.wait_for_function("document.documentElement.dataset.theme === 'light'")
 
 
-def test_the_default_height_holds_the_lab_as_it_opens(browser):
-    asked = int(re.search(r"height: (\d+)px", labs.embed("convolution").data).group(1))
-    page_path = labs._FOLDER / "convolution.html"
+@pytest.mark.parametrize("name", STATES)
+def test_the_default_height_holds_the_lab_as_it_opens(browser, name):
+    asked = int(re.search(r"height: (\d+)px", labs.embed(name).data).group(1))
+    page_path = labs._FOLDER / f"{name}.html"
     with open_page(browser, viewport={"width": 760, "height": 900}) as page:
         page.goto(page_path.as_uri())
         assert asked - 120 <= page.evaluate("document.querySelector('main').offsetHeight") <= asked
 
 
-def test_nothing_moves_smoothly_for_whoever_prefers_so(browser, tmp_path):
+def test_the_window_of_the_convolution_lab_glides(browser, tmp_path):
     duration = "getComputedStyle(document.querySelector('.frame')).transitionDuration"
-    with embedded(browser, tmp_path) as (_, frame):
+    with embedded(browser, tmp_path, "convolution") as (_, frame):
         assert frame.evaluate(duration) != "0s"
-    with embedded(browser, tmp_path, reduced_motion="reduce") as (_, frame):
-        assert frame.evaluate(duration) == "0s"
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_nothing_moves_smoothly_for_whoever_prefers_so(browser, tmp_path, name):
+    moving = """[...document.querySelectorAll("*")].filter(element => {
+      const {transitionDuration, animationName} = getComputedStyle(element);
+      return transitionDuration !== "0s" || animationName !== "none";
+    }).length"""
+    with embedded(browser, tmp_path, name, reduced_motion="reduce") as (_, frame):
+        assert frame.evaluate(moving) == 0
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_the_focused_element_is_always_outlined(browser, tmp_path, name):
+    outlined = """element => {
+      const face = element.type === "radio" ? element.nextElementSibling : element;
+      const style = getComputedStyle(face);
+      return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+    }"""
+    with embedded(browser, tmp_path, name) as (page, frame):
+        page.keyboard.press("Tab")
+        seen = 0
+        while frame.evaluate("document.activeElement !== document.body") and seen < 90:
+            assert frame.evaluate(f"({outlined})(document.activeElement)")
+            page.keyboard.press("Tab")
+            seen += 1
+    assert seen >= 20
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
-def test_axe_finds_nothing_and_nothing_sticks_out(browser, tmp_path, width, theme):
-    with embedded(browser, tmp_path, width=width, theme=theme) as (_, frame):
-        for prepare in ("0", "byId('lecture').click()", "byId('slowly').click()"):
+@pytest.mark.parametrize("name", STATES)
+def test_axe_finds_nothing_and_nothing_sticks_out(browser, tmp_path, name, width, theme):
+    with embedded(browser, tmp_path, name, width=width, theme=theme) as (_, frame):
+        for prepare in STATES[name]:
             frame.evaluate(prepare)
             # The colours of hovered and pressed elements have settled by then.
             frame.wait_for_function("document.getAnimations().length === 0")

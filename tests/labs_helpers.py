@@ -1,0 +1,46 @@
+"""A lab inside a page, as on the site, for the checks of all labs."""
+
+from contextlib import contextmanager
+
+import pytest
+from browser import open_page
+
+from course_utils import labs
+
+WIDTHS = (360, 800)
+PAGE = """<!doctype html><html lang="en"><head><title>A page around a lab</title></head>
+<body><main><h1>A page around a lab</h1>{lab}</main><script>
+window.heights = [];
+addEventListener("message", ({{data}}) => {{
+  if (data.type === "course-lab-height") heights.push(data.height);
+}});
+</script></body></html>"""
+
+
+@contextmanager
+def embedded(browser, folder, name, width=800, theme="light", **options):
+    """Yields (page, the lab's frame) of a page opened from file://, as a built site is."""
+    path = folder / "page.html"
+    path.write_text(PAGE.format(lab=labs.embed(name, height=1400).data), encoding="utf-8")
+    viewport = {"width": width, "height": 900}
+    with open_page(browser, viewport=viewport, color_scheme=theme, **options) as page:
+        page.goto(path.as_uri())
+        frame = page.frames[1]
+        frame.wait_for_function("window.lab !== undefined")
+        yield page, frame
+
+
+def press_until(page, frame, condition, key="Tab", limit=60):
+    """Presses a key until the focused element of the lab fulfils a JavaScript condition."""
+    for _ in range(limit):
+        page.keyboard.press(key)
+        if frame.evaluate(f"(element => {condition})(document.activeElement)"):
+            return
+    pytest.fail(f"{limit} times {key} did not reach: {condition}")
+
+
+def spoken(frame, text):
+    """Waits until the live region says a text, and returns the whole of it."""
+    live = frame.locator("#live")
+    live.filter(has_text=text).wait_for(state="attached", timeout=5000)
+    return live.text_content()
