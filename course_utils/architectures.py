@@ -149,6 +149,8 @@ def inception_block(x, widths, name):
 def googlenet(num_classes=1000, auxiliary=False):
     """GoogLeNet, for photos of (224, 224, 3): 6,998,552 parameters.
 
+    Its local response normalisation is left out, as in `alexnet`.
+
     Args:
         num_classes: number of classes, >= 1.
         auxiliary: True for the two side heads, on 4a and 4d, whose losses count 0.3 each while
@@ -196,7 +198,7 @@ def _side_head(x, num_classes, name):
 # ResNet ------------------------------------------------------------------------------------------
 
 
-def conv_norm(x, filters, size, stride=1, relu=True, name=None):
+def conv_norm(x, filters, size, stride=1, relu=True, name="conv"):
     """Convolution without bias, BatchNorm (whose shift is one) and, if `relu`, a ReLU.
 
     Args:
@@ -227,6 +229,9 @@ def basic_block(x, filters, stride=1, name="block", residual=True, project=True)
 
     Returns:
         (N, H / stride, W / stride, filters) tensor.
+
+    Raises:
+        ValueError: if `project` is False and the shortcut would have to drop channels.
 
     Source: He, Zhang, Ren and Sun (2015), Deep residual learning for image recognition, figure 5.
     """
@@ -260,13 +265,18 @@ def bottleneck_block(x, filters, stride=1, name="block"):
 
 def _shortcut(x, y, stride, name, project):
     """`x` brought to the shape of `y`; `x` itself where it has that shape."""
-    if x.shape[1:] == y.shape[1:]:
+    if stride == 1 and x.shape[-1] == y.shape[-1]:
         return x
     if project:
         return conv_norm(x, y.shape[-1], 1, stride, relu=False, name=f"{name}_0")
+    missing = y.shape[-1] - x.shape[-1]
+    if missing < 0:
+        raise ValueError(
+            "a shortcut without projection can only add channels, "
+            f"expected at most {y.shape[-1]} of them, got {x.shape[-1]}"
+        )
     if stride > 1:
         x = layers.AveragePooling2D(1, stride, padding="same", name=f"{name}_skip")(x)
-    missing = y.shape[-1] - x.shape[-1]
     return ops.pad(x, ((0, 0), (0, 0), (0, 0), (missing // 2, missing - missing // 2)))
 
 
@@ -289,20 +299,22 @@ def resnet(depth, num_classes=None, input_shape=None, residual=True, filters=Non
         A `keras.Model`: (N, H, W, C) -> (N, num_classes), probabilities.
 
     Raises:
-        ValueError: if there is no such depth, a plain network of bottlenecks is asked for, or
-            `num_classes` is below 1.
+        ValueError: if there is no such depth, a plain network of bottlenecks or another stem of a
+            network for photos is asked for, or `num_classes` is below 1.
 
     Source: He, Zhang, Ren and Sun (2015), Deep residual learning for image recognition.
     """
-    small = depth in SMALL_RESNET_DEPTHS
-    if not small and depth not in RESNET_STAGES:
-        known = sorted([*RESNET_STAGES, *SMALL_RESNET_DEPTHS])
+    known = sorted([*RESNET_STAGES, *SMALL_RESNET_DEPTHS])
+    if not isinstance(depth, int) or depth not in known:
         raise ValueError(f"depth must be one of {', '.join(map(str, known))}; got {depth!r}")
+    small = depth in SMALL_RESNET_DEPTHS
+    if not small and stem_stride != 1:
+        raise ValueError(f"stem_stride is for depths 20 to 56 of small images, got depth {depth}")
     if not residual and depth >= 50 and not small:
         raise ValueError(f"a plain network has depth 18, 20, 32, 34, 44 or 56, got {depth}")
     num_classes = (10 if small else 1000) if num_classes is None else num_classes
     check_classes(num_classes)
-    filters = filters or (16 if small else 64)
+    filters = (16 if small else 64) if filters is None else filters
     x = inputs = keras.Input(input_shape or ((32, 32, 3) if small else (224, 224, 3)), name="In")
     if small:
         x = conv_norm(x, filters, 3, stem_stride, name="conv1")

@@ -65,6 +65,10 @@ def _scaled_tanh(x):
 class Subsampling(layers.AveragePooling2D):
     """Adds up the pixels of a window; a factor and a bias for each map; the scaled tanh."""
 
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.built = False  # older Keras takes every pooling layer for built
+
     def build(self, shape):
         self.factor = self.add_weight((shape[-1],), "ones", name="factor")
         self.bias = self.add_weight((shape[-1],), "zeros", name="bias")

@@ -209,6 +209,42 @@ class TestWeights:
                 pretrained._set_weights(model, wrong)
 
 
+class TestFashionCnn:
+    @pytest.fixture(scope="class")
+    def cnn(self):
+        return pretrained.fashion_cnn()
+
+    def test_parameters_and_size(self, cnn):
+        convolutions = 9 * 1 * 32 + 32, 9 * 32 * 64 + 64, 9 * 64 * 64 + 64
+        dense = 7 * 7 * 64 * 64 + 64, 64 * 10 + 10
+        assert cnn.count_params() == sum(convolutions) + sum(dense) == 257_162
+        assert data.asset("fashion_cnn.npz").stat().st_size < 500_000
+
+    def test_knows_garments_it_was_not_trained_on(self, cnn):
+        _, (x, y) = data.fashion_mnist()
+        probabilities = cnn.predict(x, verbose=0, batch_size=500)
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+        assert np.mean(probabilities.argmax(axis=1) == y) == pytest.approx(0.9075, abs=0.002)
+
+    def test_untrained_it_knows_nothing(self, cnn):
+        _, (x, y) = data.fashion_mnist()
+        untrained = pretrained.build_fashion_cnn()
+        assert [w.shape for w in untrained.weights] == [w.shape for w in cnn.weights]
+        assert np.mean(untrained.predict(x, verbose=0).argmax(axis=1) == y) < 0.4
+
+
+def test_curves_of_degradation_are_whole():
+    """Each network was trained once a seed, for the same number of epochs."""
+    path = data.asset("degradation.csv")
+    curves = np.genfromtxt(path, delimiter=",", names=True, dtype=None, encoding="utf-8")
+    runs = {}
+    for row in curves:
+        runs.setdefault((row["kind"], int(row["depth"]), int(row["seed"])), []).append(row["epoch"])
+    assert {run[:2] for run in runs} == {(k, d) for k in ("plain", "residual") for d in (20, 56)}
+    assert all(epochs == list(range(1, 26)) for epochs in runs.values())
+    assert np.all((curves["training_error"] >= 0) & (curves["training_error"] <= 1))
+
+
 class TestClassNames:
     def test_a_thousand_short_names_that_differ(self):
         names = class_names()
