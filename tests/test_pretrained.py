@@ -53,6 +53,11 @@ def backbone():
 
 
 @pytest.fixture(scope="module")
+def cnn():
+    return pretrained.fashion_cnn()
+
+
+@pytest.fixture(scope="module")
 def crops():
     return np.stack(
         [
@@ -210,10 +215,6 @@ class TestWeights:
 
 
 class TestFashionCnn:
-    @pytest.fixture(scope="class")
-    def cnn(self):
-        return pretrained.fashion_cnn()
-
     def test_parameters_and_size(self, cnn):
         convolutions = 9 * 1 * 32 + 32, 9 * 32 * 64 + 64, 9 * 64 * 64 + 64
         dense = 7 * 7 * 64 * 64 + 64, 64 * 10 + 10
