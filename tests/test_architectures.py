@@ -14,6 +14,7 @@ import pytest
 from keras import layers
 
 from course_utils import architectures, arithmetic, convolution, lenet
+from course_utils import resnet as blocks
 from course_utils.architectures import (
     C3_TABLE,
     alexnet,
@@ -217,7 +218,7 @@ class TestPublished:
 
     def test_every_network_is_listed(self):
         names = {published.name for published in PUBLISHED}
-        depths = [*architectures.RESNET_STAGES, *architectures.SMALL_RESNET_DEPTHS]
+        depths = [*blocks.RESNET_STAGES, *blocks.SMALL_RESNET_DEPTHS]
         assert names == {f"resnet-{depth}" for depth in depths} | {
             "lenet5", "alexnet", "vgg16", "googlenet"
         }  # fmt: skip
@@ -528,9 +529,7 @@ class TestResidual:
         }
 
     def test_conv_norm_alone(self):
-        names = [
-            layer.name for layer in block_model(architectures.conv_norm, (5, 5, 2), 3, 3).layers
-        ]
+        names = [layer.name for layer in block_model(blocks.conv_norm, (5, 5, 2), 3, 3).layers]
         assert names[1:] == ["conv", "conv_bn", "conv_relu"]
 
     def test_refuses_to_drop_channels(self):
