@@ -84,7 +84,7 @@ class TableConv2D(layers.Layer):
 
     def __init__(self, table, size, activation=None, **options):
         super().__init__(**options)
-        self.table, self.size = [list(row) for row in table], size
+        self.table = [list(row) for row in table]
         self.kernel_size, self.strides, self.padding = (size, size), (1, 1), "valid"
         self.dilation_rate, self.activation = (1, 1), keras.activations.get(activation)
 
@@ -103,7 +103,7 @@ class TableConv2D(layers.Layer):
 
     def get_config(self):
         activation = keras.activations.serialize(self.activation)
-        settings = {"table": self.table, "size": self.size, "activation": activation}
+        settings = {"table": self.table, "size": self.kernel_size[0], "activation": activation}
         return {**super().get_config(), **settings}
 
 

@@ -181,11 +181,16 @@ def _batch_norm_relu6(x, name):
     return layers.ReLU(max_value=6, name=name + "activation")(x)
 
 
-def _set_weights(model, arrays):
-    """Gives every weight of the model its array "layer/weight"; each must be there, and be used."""
-    weights = {
+def named_weights(model):
+    """The weights of a model by the names that the files of weights use, "layer/weight"."""
+    return {
         f"{layer.name}/{weight.name}": weight for layer in model.layers for weight in layer.weights
     }
+
+
+def _set_weights(model, arrays):
+    """Gives every weight of the model its array "layer/weight"; each must be there, and be used."""
+    weights = named_weights(model)
     for name in weights.keys() | arrays.keys():
         expected = tuple(weights[name].shape) if name in weights else "no such array"
         actual = arrays[name].shape if name in arrays else "none"

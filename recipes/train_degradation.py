@@ -24,7 +24,7 @@ import keras  # noqa: E402
 from course_utils import data  # noqa: E402
 from course_utils.architectures import resnet  # noqa: E402
 
-TARGET = Path(__file__).parents[1] / "course_utils" / "assets" / "degradation.csv"
+TARGET = data.ASSETS / "degradation.csv"
 NETWORKS = [("plain", 56), ("plain", 20), ("residual", 56), ("residual", 20)]
 COLUMNS = ("kind", "depth", "seed", "epoch", "training_error", "test_error", "training_loss")
 BATCH = 128

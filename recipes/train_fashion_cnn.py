@@ -33,12 +33,8 @@ def main():
     optimizer = keras.optimizers.Adam(rate)
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(x, y, batch_size=BATCH, epochs=EPOCHS, verbose=2)
-    arrays = {
-        f"{layer.name}/{weight.name}": np.array(weight, "float16")
-        for layer in network.layers
-        for weight in layer.weights
-    }
-    write_npz(TARGET, arrays)
+    weights = pretrained.named_weights(network)
+    write_npz(TARGET, {name: np.array(weight, "float16") for name, weight in weights.items()})
     print("test accuracy", model.evaluate(x_test, y_test, verbose=0)[1])
     print(TARGET.name, TARGET.stat().st_size, hashlib.sha256(TARGET.read_bytes()).hexdigest())
 
