@@ -34,12 +34,11 @@ test-lint: setup ## only style: ruff on package, tests, tools and notebooks
 
 test-unit: setup ## only the package's unit tests, with branch coverage
 	@echo "make test-unit: the package, branch coverage at least 95 %"
-	@$(RUN) -m pytest -q --cov --cov-report=term tests --ignore=tests/test_notebooks.py \
-		--ignore=tests/test_site.py --ignore=tests/test_fresh_environment.py
+	@$(RUN) -m pytest -q --cov --cov-report=term tests/package tests/tools tests/book/test_nbval.py
 
 test-rules: setup ## only the rules every notebook keeps
 	@echo "make test-rules: the rules of a notebook"
-	@$(RUN) -m pytest -q tests/test_notebooks.py
+	@$(RUN) -m pytest -q tests/book/test_notebooks.py
 
 test-notebooks: setup ## only nbval: run every notebook, compare its outputs (CHAPTER=03 for one)
 	@echo "make test-notebooks: run every chapter and compare what it prints"
@@ -47,11 +46,11 @@ test-notebooks: setup ## only nbval: run every notebook, compare its outputs (CH
 
 test-fresh: setup ## only a chapter opened alone, as Colab does it
 	@echo "make test-fresh: one chapter alone in an empty folder, in an environment of its own"
-	@$(RUN) -m pytest -q tests/test_fresh_environment.py
+	@$(RUN) -m pytest -q tests/book/test_fresh_environment.py
 
 test-site: book ## only the site: links, hosts, accessibility, phone width
 	@echo "make test-site: links, hosts, accessibility, phone width"
-	@$(RUN) -m pytest -q tests/test_site.py
+	@$(RUN) -m pytest -q tests/site
 
 execute: setup ## run notebooks from clean kernels and store their outputs (CHAPTER=03 for one)
 	@$(RUN) tools/execute.py $(CHAPTER)

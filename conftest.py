@@ -24,7 +24,7 @@ def pytest_configure(config):
     if not config.getoption("nbval", default=False):
         return
     config.option.nbval_current_env = True
-    config.option.nbval_sanitize_with = str(ROOT / "tests" / "nbval_sanitize.cfg")
+    config.option.nbval_sanitize_with = str(ROOT / "tests" / "book" / "nbval_sanitize.cfg")
     config.option.nbval_cell_timeout = min(config.option.nbval_cell_timeout, SECONDS_PER_CELL)
     if not sys.stdout.isatty():
         config.option.color = "no"  # nbval takes "auto" for "yes"
@@ -94,7 +94,7 @@ class _Chapters:
 def _cut_network(log):
     """Lets every Python process started from here refuse the network and note attempts in `log`."""
     proxy = "http://127.0.0.1:9"  # where nobody listens: for programs that are not Python
-    folders = [str(ROOT / "tests" / "offline"), os.environ.get("PYTHONPATH")]
+    folders = [str(ROOT / "tests" / "book" / "offline"), os.environ.get("PYTHONPATH")]
     os.environ.update(
         dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), proxy),
         no_proxy="localhost,127.0.0.1",

@@ -19,6 +19,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
 from course_utils import data, pretrained  # noqa: E402
+from course_utils.pretrained.weights import named_weights  # noqa: E402
 
 TARGET = data.ASSETS / "fashion_cnn.npz"
 
@@ -33,7 +34,7 @@ def main():
     optimizer = keras.optimizers.Adam(rate)
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(x, y, batch_size=BATCH, epochs=EPOCHS, verbose=2)
-    weights = pretrained.named_weights(network)
+    weights = named_weights(network)
     write_npz(TARGET, {name: np.array(weight, "float16") for name, weight in weights.items()})
     print("test accuracy", model.evaluate(x_test, y_test, verbose=0)[1])
     print(TARGET.name, TARGET.stat().st_size, hashlib.sha256(TARGET.read_bytes()).hexdigest())

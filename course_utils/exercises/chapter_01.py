@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from course_utils.exercises import Answer, Function
+from course_utils.exercises.judge import Answer, Function
 
 _rng = np.random.default_rng(1)
 

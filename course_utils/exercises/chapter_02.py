@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from course_utils.exercises import Answer, Function
+from course_utils.exercises.judge import Answer, Function
 
 _rng = np.random.default_rng(2)
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from course_utils.convolution import output_size
-from course_utils.exercises import Answer, Function
+from course_utils.exercises.judge import Answer, Function
 
 IMAGE = np.array([[3, 1, 0, 2], [5, 2, 4, 1], [0, 6, 1, 3], [2, 2, 7, 0]])
 KERNEL = np.array([[1, 0, -1], [2, 0, -2], [1, 0, -1]])

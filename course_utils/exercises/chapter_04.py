@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from course_utils.exercises import Answer, Function
+from course_utils.exercises.judge import Answer, Function
 
 _rng = np.random.default_rng(4)
 

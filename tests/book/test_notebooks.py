@@ -304,7 +304,7 @@ PRIVATE_INDEX = re.compile(r"--(?:extra-)?index-url[ =]|--find-links[ =]|--trust
 
 def test_no_file_names_a_machine_or_a_package_index():
     problems = []
-    here = ROOT / "tests" / "test_notebooks.py"  # its bad examples are meant
+    here = ROOT / "tests" / "book" / "test_notebooks.py"  # its bad examples are meant
     texts = {path: path.read_bytes() for path in tracked_files() if path != here}
     for path, content in texts.items():
         text = "" if b"\0" in content[:8000] else content.decode(errors="replace")

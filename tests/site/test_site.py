@@ -16,7 +16,7 @@ from axe_playwright_python.sync_playwright import Axe
 from browser import open_browser, open_page
 from serve_book import server
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SITE = Path(os.environ.get("SITE", ROOT / "_build" / "html")).resolve()
 PAGES = checks.page_names(SITE) or ["book/index.html"]
 READ = [name for name in PAGES if name != "index.html"]  # the root only leads to book/index.html

@@ -12,8 +12,8 @@ import pytest
 from keras import layers, ops
 
 from course_utils import pretrained
-from course_utils.arithmetic import depth, multiply_adds, receptive_field
-from course_utils.lenet import Subsampling, TableConv2D
+from course_utils.architectures.counting import depth, multiply_adds, receptive_field
+from course_utils.architectures.lenet import Subsampling, TableConv2D
 
 COUNTERS = pytest.mark.parametrize("count", [multiply_adds, receptive_field, depth])
 

@@ -18,7 +18,7 @@ import yaml
 from IPython.core.inputtransformer2 import TransformerManager
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 MEDIAN_LINES, MOST_LINES = 8, 30
 FILE_BYTES = 2**20

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from course_utils import notebook, plotting
+from course_utils import convolution, notebook, plotting
 
 CURVES = {"loss": [3.0, 2.0, 1.5], "accuracy": [0.2, 0.5, 0.6], "val_accuracy": [0.3, 0.4, 0.7]}
 CALLS = {
@@ -294,9 +294,11 @@ class TestShowWindows:
     def test_windows_stay_on_the_row_and_in_the_figure(self, size, kernel, stride, padding):
         ax = plotting.show_windows(size, kernel, stride, padding)
         drawn(ax)
-        before, after = plotting.same_padding(size, kernel, stride) if padding == "same" else (0, 0)
+        before, after = (
+            convolution.same_padding(size, kernel, stride) if padding == "same" else (0, 0)
+        )
         windows = bars(ax)
-        assert len(windows) == plotting.output_size(size, kernel, stride, padding)
+        assert len(windows) == convolution.output_size(size, kernel, stride, padding)
         assert all(start >= -before and start + length <= size + after for start, length in windows)
         assert len(pixels(ax)[0]) == size + before + after
         for artist in (*ax.patches, *ax.texts):

@@ -15,8 +15,9 @@ import pytest
 
 from course_utils import data, pretrained
 from course_utils.pretrained import class_names, efficientnet_lite0, top_k
+from course_utils.pretrained.weights import set_weights
 
-RECIPES = Path(__file__).parents[1] / "recipes"
+RECIPES = Path(__file__).parents[2] / "recipes"
 CATS = slice(281, 286)  # tabby, tiger cat, Persian, Siamese, Egyptian cat
 
 # Crops of 224 x 224 pixels of three photos: the top left corner, and what the PyTorch model
@@ -203,7 +204,7 @@ class TestWeights:
     def test_every_array_is_needed_and_used(self):
         model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="d")], name="small")
         arrays = {"d/kernel": np.arange(6).reshape(3, 2), "d/bias": np.array([7, 8])}
-        pretrained._set_weights(model, arrays)
+        set_weights(model, arrays)
         assert np.asarray(model.layers[0].kernel).tolist() == [[0, 1], [2, 3], [4, 5]]
         for wrong, message in [
             ({"d/kernel": arrays["d/kernel"]}, r"small expected \(2,\) for d/bias, got none"),
@@ -211,7 +212,7 @@ class TestWeights:
             (arrays | {"d/kernel": np.ones((2, 3))}, r"\(3, 2\) for d/kernel, got \(2, 3\)"),
         ]:
             with pytest.raises(ValueError, match=message):
-                pretrained._set_weights(model, wrong)
+                set_weights(model, wrong)
 
 
 class TestFashionCnn:

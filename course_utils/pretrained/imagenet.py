@@ -1,4 +1,4 @@
-"""Networks that come trained, with weights that ship with the package."""
+"""EfficientNet-Lite0, trained on ImageNet, and the names of the 1,000 classes."""
 
 import functools
 
@@ -7,6 +7,7 @@ import numpy as np
 from keras import layers
 
 from course_utils.data import asset
+from course_utils.pretrained.weights import set_weights
 
 IMAGE_SHAPE = (224, 224, 3)  # what EfficientNet-Lite0 was trained on
 SMALLEST = 32  # pixels: five strides of 2 leave one position
@@ -69,45 +70,8 @@ def efficientnet_lite0(include_top=True, input_shape=IMAGE_SHAPE, pooling=None):
     model = keras.Model(images, x, name="efficientnet_lite0")
     with np.load(asset("efficientnet_lite0.npz")) as arrays:
         unused = () if include_top else ("logits/kernel", "logits/bias")
-        _set_weights(model, {name: arrays[name] for name in arrays if name not in unused})
+        set_weights(model, {name: arrays[name] for name in arrays if name not in unused})
     return model
-
-
-def fashion_cnn():
-    """A convolutional network that knows Fashion-MNIST: 257,162 parameters, about 91 % right.
-
-    It is trained for 24 passes over the 10,000 images of `data.fashion_mnist()`, see
-    `recipes/train_fashion_cnn.py`.
-
-    Returns:
-        A `keras.Model` named "fashion_cnn": images (N, 28, 28, 1) in [0, 1] -> probabilities
-        (N, 10), whose logits are the output of the layer "logits".
-
-    Raises:
-        ValueError: if the file of weights is damaged.
-    """
-    model = build_fashion_cnn()
-    with np.load(asset("fashion_cnn.npz")) as arrays:
-        _set_weights(model, dict(arrays))
-    return model
-
-
-def build_fashion_cnn():
-    """The network of `fashion_cnn`, untrained."""
-    conv = {"padding": "same", "activation": "relu"}
-    x = images = keras.Input((28, 28, 1), name="images")
-    x = layers.Conv2D(32, 3, **conv, name="conv1")(x)
-    x = layers.MaxPooling2D(2, name="pool1")(x)
-    x = layers.Conv2D(64, 3, **conv, name="conv2")(x)
-    x = layers.MaxPooling2D(2, name="pool2")(x)
-    x = layers.Conv2D(64, 3, **conv, name="conv3")(x)
-    x = layers.Flatten(name="flatten")(x)
-    x = layers.Dropout(0.5, name="dropout1")(x)
-    x = layers.Dense(64, activation="relu", name="dense")(x)
-    x = layers.Dropout(0.2, name="dropout2")(x)
-    x = layers.Dense(10, name="logits")(x)
-    x = layers.Softmax(name="predictions")(x)
-    return keras.Model(images, x, name="fashion_cnn")
 
 
 @functools.cache
@@ -179,25 +143,6 @@ def _block(x, filters, kernel, stride, expansion, name):
 def _batch_norm_relu6(x, name):
     x = layers.BatchNormalization(epsilon=1e-3, name=name + "bn")(x)
     return layers.ReLU(max_value=6, name=name + "activation")(x)
-
-
-def named_weights(model):
-    """The weights of a model by the names that the files of weights use, "layer/weight"."""
-    return {
-        f"{layer.name}/{weight.name}": weight for layer in model.layers for weight in layer.weights
-    }
-
-
-def _set_weights(model, arrays):
-    """Gives every weight of the model its array "layer/weight"; each must be there, and be used."""
-    weights = named_weights(model)
-    for name in weights.keys() | arrays.keys():
-        expected = tuple(weights[name].shape) if name in weights else "no such array"
-        actual = arrays[name].shape if name in arrays else "none"
-        if actual != expected:
-            raise ValueError(f"{model.name} expected {expected} for {name}, got {actual}")
-    for name, weight in weights.items():
-        weight.assign(arrays[name])
 
 
 def _check_input_shape(input_shape, include_top):

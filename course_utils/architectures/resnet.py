@@ -1,9 +1,9 @@
-"""Residual networks and their blocks; `architectures.resnet` is this one."""
+"""Residual networks and their blocks."""
 
 import keras
 from keras import layers, ops
 
-from course_utils.lenet import check_classes
+from course_utils.architectures.lenet import check_classes
 
 # Blocks in each of the four stages (He et al., table 1); from 50 on they are bottlenecks.
 RESNET_STAGES = {

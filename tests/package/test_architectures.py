@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from course_utils import architectures, arithmetic, convolution, lenet
-from course_utils import resnet as blocks
+import course_utils.architectures.lenet as lenet
+from course_utils import architectures, convolution
 from course_utils.architectures import (
     C3_TABLE,
     alexnet,
@@ -28,6 +28,7 @@ from course_utils.architectures import (
     resnet,
     vgg16,
 )
+from course_utils.architectures.resnet import RESNET_STAGES, SMALL_RESNET_DEPTHS, conv_norm
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ class TestPublished:
 
     def test_depth(self, built):
         published, model = built
-        assert arithmetic.depth(model) == published.depth
+        assert architectures.depth(model) == published.depth
 
     def test_shapes(self, built):
         published, model = built
@@ -218,7 +219,7 @@ class TestPublished:
 
     def test_every_network_is_listed(self):
         names = {published.name for published in PUBLISHED}
-        depths = [*blocks.RESNET_STAGES, *blocks.SMALL_RESNET_DEPTHS]
+        depths = [*RESNET_STAGES, *SMALL_RESNET_DEPTHS]
         assert names == {f"resnet-{depth}" for depth in depths} | {
             "lenet5", "alexnet", "vgg16", "googlenet"
         }  # fmt: skip
@@ -529,7 +530,7 @@ class TestResidual:
         }
 
     def test_conv_norm_alone(self):
-        names = [layer.name for layer in block_model(blocks.conv_norm, (5, 5, 2), 3, 3).layers]
+        names = [layer.name for layer in block_model(conv_norm, (5, 5, 2), 3, 3).layers]
         assert names[1:] == ["conv", "conv_bn", "conv_relu"]
 
     def test_refuses_to_drop_channels(self):
@@ -629,5 +630,3 @@ def test_refuses_a_number_of_classes(build, num_classes):
 
 def test_everything_public_is_there():
     assert all(hasattr(architectures, name) for name in architectures.__all__)
-    assert multiply_adds is arithmetic.multiply_adds
-    assert receptive_field is arithmetic.receptive_field

@@ -16,7 +16,7 @@ from PIL import Image
 
 from course_utils import data
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SIZES = {  # height, width
     "astronaut": (512, 512),
     "bricks": (512, 512),

@@ -1,4 +1,4 @@
-"""LeNet-5 as it is built today and as it was in 1998; `architectures.lenet5` is this one."""
+"""LeNet-5 as it is built today and as it was in 1998."""
 
 import keras
 import numpy as np

@@ -1,0 +1,7 @@
+"""Figures. Each function draws on `ax`, or on a new figure, and returns the Axes."""
+
+from course_utils.plotting.curves import learning_curves
+from course_utils.plotting.images import show_images, show_numbers
+from course_utils.plotting.windows import show_windows
+
+__all__ = ["learning_curves", "show_images", "show_numbers", "show_windows"]
