@@ -14,6 +14,7 @@ from pathlib import Path
 
 import execute
 import nbformat
+import release
 import yaml
 from IPython.core.inputtransformer2 import TransformerManager
 from PIL import Image
@@ -31,16 +32,6 @@ PORTABLE_HTML = {"br", "details", "kbd", "sub", "summary", "sup"}
 MACHINE_PATH = re.compile(
     r"(?<![\w.~-])/(?:home|Users|root|work|tmp)/\w|\b[A-Z]:\\\w|\bsite-packages\b"
 )
-SETUP = """\
-import importlib.util
-
-if importlib.util.find_spec("course_utils") is None:  # in Colab
-    %pip install --quiet "course-utils @ git+{url}"
-
-from course_utils import notebook
-
-notebook.setup()"""
-
 RULES = {}
 
 
@@ -149,8 +140,10 @@ def begins_with_its_only_title(notebook, path):
 @rule
 def second_cell_is_the_setup(notebook, path):
     cell = notebook.cells[1]
-    if cell.cell_type != "code" or cell.source != SETUP.format(url=repository_url()):
-        return ["the second cell is not the setup cell with the address of _config.yml"]
+    if cell.cell_type != "code" or cell.source != release.setup_cell(repository_url()):
+        return [
+            "the second cell is not the setup cell with the release and the address of _config.yml"
+        ]
     return ["the setup cell has outputs"] if cell.outputs else []
 
 
@@ -169,11 +162,12 @@ def cells_are_short(notebook, path):
 
 @rule
 def text_stands_between_code_cells(notebook, path):
-    pairs = zip(notebook.cells, notebook.cells[1:], strict=False)
+    """Two code cells may stand side by side, three may not."""
+    triples = zip(notebook.cells, notebook.cells[1:], notebook.cells[2:], strict=False)
     return [
-        f"no text before {_short(second.source)}"
-        for first, second in pairs
-        if first.cell_type == second.cell_type == "code"
+        f"no text in the two cells before {_short(third.source)}"
+        for first, second, third in triples
+        if first.cell_type == second.cell_type == third.cell_type == "code"
     ]
 
 
@@ -322,6 +316,30 @@ def only_report_prints_approximate_numbers(notebook, path):
         for line in text.split("\n")
         if "≈" in line and not (kind == "stdout" and made_by_report.fullmatch(line))
     ]
+
+
+@rule
+def errors_are_told_in_our_words(notebook, path):
+    """What a library says changes with its version; `show_error` keeps it out of the comparison."""
+    problems = []
+    for cell in _code(notebook):
+        handlers = [
+            node
+            for part in _statements(cell)
+            for node in ast.walk(part)
+            if isinstance(node, ast.ExceptHandler) and node.name
+        ]
+        for handler in handlers:
+            nodes = [node for part in handler.body for node in ast.walk(part)]
+            told = {id(node.args[0]) for node in nodes if _calls(node, "show_error")}
+            uses = [
+                node for node in nodes if isinstance(node, ast.Name) and node.id == handler.name
+            ]
+            if any(id(node) not in told for node in uses):
+                problems.append(
+                    f"an error's own words, not through show_error: {_short(cell.source)}"
+                )
+    return problems
 
 
 @rule

@@ -10,9 +10,10 @@ import types
 import nbformat
 import notebook_rules
 import pytest
+import release
 from execute import NOTEBOOK_METADATA
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from notebook_rules import MACHINE_PATH, ROOT, RULES, SETUP
+from notebook_rules import MACHINE_PATH, ROOT, RULES
 from PIL import Image
 
 CHAPTERS = sorted((ROOT / "book").glob("[0-9][0-9]*_*.ipynb"))
@@ -57,7 +58,7 @@ TITLE, SETTING_UP, TEXT, FIGURE, QUOTE, CLAIM, TASK, STUB, HINT, SOLUTION, END =
 def good_notebook():
     cells = [
         new_markdown_cell("# Sample\n\nSee [this file](99_sample.md), $a<b>c$ and `<div>`."),
-        new_code_cell(SETUP.format(url=notebook_rules.repository_url())),
+        new_code_cell(release.setup_cell(notebook_rules.repository_url())),
         new_markdown_cell("Water is H<sub>2</sub>O.\n\n```python\n# no title\n```"),
         new_code_cell(
             "draw()",
@@ -66,7 +67,8 @@ def good_notebook():
         ),
         new_markdown_cell("> **Note.** A set is written {`a`, `b`}."),
         new_code_cell(
-            'notebook.claim("It holds", True)\nnotebook.report("loss", 1234.5, 1234, 3, " %")',
+            'notebook.claim("It holds", True)\nnotebook.report("loss", 1234.5, 1234, 3, " %")\n'
+            "try:\n    f()\nexcept ValueError as error:\n    show_error(error, 'f is missing')",
             outputs=[printed("✓ It holds\nloss ≈ 1,234.5 % (expected 1,234 ± 3 %)\n")],
         ),
     ]
@@ -155,7 +157,7 @@ BAD = {
     "is_a_valid_notebook": [repeated(TEXT), metadata(TEXT, tags="one")],
     "begins_with_its_only_title": [source(TITLE, "Hello"), source(TEXT, "# Again"), removed(TITLE)],
     "second_cell_is_the_setup": [
-        source(SETTING_UP, SETUP.format(url="https://elsewhere.org/course")),
+        source(SETTING_UP, release.setup_cell("https://elsewhere.org/course")),
         more(SETTING_UP, "\n"),
         outputs(SETTING_UP, printed("Collecting")),
     ],
@@ -163,7 +165,7 @@ BAD = {
         more(CLAIM, "\n#" * 29),
         lambda notebook: [more(i, "\n#" * 7)(notebook) for i in (3, 5, 7, 9, 12, 14)],
     ],
-    "text_stands_between_code_cells": [removed(HINT), removed(TEXT)],
+    "text_stands_between_code_cells": [removed(TEXT, QUOTE), removed(TASK, QUOTE, HINT)],
     "was_run_from_a_clean_kernel": [
         lambda notebook: notebook.cells[CLAIM].update(execution_count=None),
         lambda notebook: notebook.cells[CLAIM].update(execution_count=30),
@@ -222,6 +224,10 @@ BAD = {
     "only_report_prints_approximate_numbers": [
         outputs(CLAIM, printed("accuracy ≈ 0.87\n")),
         outputs(CLAIM, shown("'≈ 0.87 (expected 0.87 ± 0.03)'")),
+    ],
+    "errors_are_told_in_our_words": [
+        source(CLAIM, "try:\n    f()\nexcept ValueError as error:\n    print(error)"),
+        source(CLAIM, "try:\n    f()\nexcept ValueError as e:\n    show_error(e, str(e))"),
     ],
     "ignored_outputs_say_why": [
         source(CLAIM, "# NBVAL_IGNORE_OUTPUT\nnow()"),

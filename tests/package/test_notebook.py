@@ -1,5 +1,6 @@
 """What every chapter starts with, here and in a real kernel; and output that tells the truth."""
 
+import os
 import random
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
 from course_utils import notebook
-from course_utils.notebook import claim, report
+from course_utils.notebook import claim, report, show_error
 
 
 def modules_after(statement):
@@ -87,10 +88,54 @@ def test_setup_sets_the_figure_style():
     assert plt.rcParams["axes.prop_cycle"].by_key()["color"] == list(notebook.PALETTE)
 
 
-@pytest.mark.parametrize("seed", [-1, 2**32])
+@pytest.mark.parametrize("seed", [-1, 2**32, 0.5, True])
 def test_setup_refuses_other_seeds(seed):
-    with pytest.raises(ValueError, match=f"seed must be from 0 to .*, got {seed}"):
+    with pytest.raises(ValueError, match=rf"seed .* 0 to {2**32 - 1}, got {seed}"):
         notebook.setup(seed)
+
+
+@pytest.mark.usefixtures("style")
+def test_setup_undoes_what_keras_json_says():
+    keras.config.set_image_data_format("channels_first")
+    keras.config.set_floatx("float16")
+    keras.config.set_dtype_policy("mixed_float16")
+    notebook.setup()
+    assert keras.config.image_data_format() == "channels_last"
+    assert keras.config.floatx() == "float32"
+    assert keras.config.dtype_policy().name == "float32"
+
+
+@pytest.mark.usefixtures("style")
+@pytest.mark.parametrize("gpus", [[], ["a GPU"]])
+def test_determinism_is_forced_only_without_a_gpu(monkeypatch, gpus):
+    """Some operations have no deterministic form on a GPU, and stop when it is forced."""
+    asked = []
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
+    monkeypatch.setattr(
+        tf.config.experimental, "enable_op_determinism", lambda: asked.append("determinism")
+    )
+    notebook.setup()
+    assert asked == ([] if gpus else ["determinism"])
+
+
+def test_setup_refuses_another_backend_that_is_asked_for(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    with pytest.raises(RuntimeError, match="backend TensorFlow, got 'jax': restart the kernel"):
+        notebook.setup()
+
+
+def test_setup_refuses_another_backend_that_runs(monkeypatch):
+    monkeypatch.setattr(keras.config, "backend", lambda: "torch")
+    with pytest.raises(RuntimeError, match="backend TensorFlow, got 'torch'"):
+        notebook.setup()
+
+
+@pytest.mark.usefixtures("style")
+def test_stderr_is_given_back(capfd):
+    with notebook._without_stderr():
+        subprocess.run("echo lost >&2", shell=True, check=True)
+    subprocess.run("echo heard >&2", shell=True, check=True)
+    assert capfd.readouterr().err == "heard\n"
 
 
 # claim and report --------------------------------------------------------------------------------
@@ -102,11 +147,34 @@ def test_a_true_claim_is_printed(capsys, true):
     assert capsys.readouterr().out == "✓ Two is more than one\n"
 
 
-@pytest.mark.parametrize("false", [False, np.float64(np.nan) > 1])
-def test_a_false_claim_stops(capsys, false):
-    with pytest.raises(AssertionError, match="This no longer holds: One is more"):
+@pytest.fixture
+def checking(monkeypatch):
+    monkeypatch.setenv("COURSE_CHECKS", "1")
+
+
+@pytest.fixture
+def reading(monkeypatch):
+    monkeypatch.delenv("COURSE_CHECKS", raising=False)
+
+
+FALSE = [False, np.float64(np.nan) > 1]
+
+
+@pytest.mark.usefixtures("checking")
+@pytest.mark.parametrize("false", FALSE)
+def test_a_false_claim_stops_the_checks(capsys, false):
+    with pytest.raises(AssertionError, match="One is more than two: expected to hold, found"):
         claim("One is more than two", false)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.usefixtures("reading")
+@pytest.mark.parametrize("false", FALSE)
+def test_a_reader_is_told_of_a_false_claim_and_goes_on(capsys, false):
+    claim("One is more than two", false)
+    first, *why = capsys.readouterr().out.splitlines()
+    assert first == "✗ One is more than two: expected to hold, found that it does not."
+    assert "change of your own" in why[0]
 
 
 @pytest.mark.parametrize("vague", [1, None, "yes", np.array([True]), [True], tf.constant(True)])
@@ -134,11 +202,24 @@ def test_report_prints_one_digit_more_than_its_band(capsys, arguments, line):
     assert capsys.readouterr().out == line + "\n"
 
 
-@pytest.mark.parametrize("value", [0.901, 0.839, float("nan"), float("inf")])
-def test_a_value_outside_its_band_stops(capsys, value):
-    with pytest.raises(AssertionError, match=r"outside its band \(expected 0.87 ± 0.03\)"):
+OUTSIDE = [(0.901, "0.901"), (0.839, "0.839"), (np.nan, "nan"), (np.inf, "inf")]
+
+
+@pytest.mark.usefixtures("checking")
+@pytest.mark.parametrize(("value", "shown"), OUTSIDE)
+def test_a_value_outside_its_band_stops_the_checks(capsys, value, shown):
+    with pytest.raises(AssertionError, match=f"accuracy: expected 0.87 ± 0.03, found {shown}"):
         report("accuracy", value, 0.87, 0.03)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.usefixtures("reading")
+@pytest.mark.parametrize(("value", "shown"), OUTSIDE)
+def test_a_reader_is_told_of_a_value_outside_its_band_and_goes_on(capsys, value, shown):
+    report("accuracy", value, 0.87, 0.03)
+    first, *why = capsys.readouterr().out.splitlines()
+    assert first == f"✗ accuracy: expected 0.87 ± 0.03, found {shown}."
+    assert "The chapter goes on" in why[-1]
 
 
 @pytest.mark.parametrize("within", [0, -1, float("nan"), float("inf")])
@@ -151,6 +232,13 @@ def test_report_needs_a_band(within):
 def test_report_takes_one_number(value):
     with pytest.raises(ValueError, match="value must be one number, got shape"):
         report("accuracy", value, 0.87, 0.03)
+
+
+@pytest.mark.parametrize("kind", [ValueError, UserWarning])
+def test_an_error_is_told_in_our_words_and_in_its_own(capsys, kind):
+    show_error(kind("\nShapes differ.\nA second line"), "7 rows, 5 numbers", source="NumPy")
+    shown = capsys.readouterr().out
+    assert shown == f"{kind.__name__}: 7 rows, 5 numbers\nNumPy says: Shapes differ.\n"
 
 
 # Figures -----------------------------------------------------------------------------------------
@@ -217,13 +305,17 @@ CELLS = {
     "history = model.fit(np.zeros((8, 3)), np.zeros(8), verbose=0)",
     "python on stderr": "import sys\nprint('progress', file=sys.stderr)",
     "shell": "!echo out; echo error >&2",
+    "subprocess": "import subprocess\nsubprocess.run('echo trouble >&2', shell=True).returncode",
     "photo after setup ran again": f"{SETUP}\n{SHOW_PHOTO}",
 }
 
 
 def run_in_kernel(sources):
     cells = [new_code_cell(source) for source in sources]
-    NotebookClient(new_notebook(cells=cells), kernel_name="python3", timeout=120).execute()
+    # Under pytest a kernel does not show what other programs print; a reader's does.
+    env = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    client = NotebookClient(new_notebook(cells=cells), kernel_name="python3", timeout=120)
+    client.execute(env=env)
     return [cell.outputs for cell in cells]
 
 
@@ -260,3 +352,7 @@ def test_a_photo_in_the_very_first_cell(in_kernel):
 def test_python_and_the_shell_are_still_heard(in_kernel):
     assert in_kernel["python on stderr"][0].text == "progress\n"
     assert in_kernel["shell"][0].text.split() == ["out", "error"]
+
+
+def test_what_a_program_complains_of_is_heard(in_kernel):
+    assert "trouble" in "".join(output.get("text", "") for output in in_kernel["subprocess"])
