@@ -5,11 +5,13 @@ show them without building anything.
 """
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
+from files import project_files
+
 ROOT = Path(__file__).resolve().parent.parent
+SUFFIXES = {".cff", ".html", ".ipynb", ".md", ".py", ".toml", ".yml", ".js"}
 ADDRESS = re.compile(r"https://github\.com/[\w.-]+/[\w.-]*\w")
 
 
@@ -19,20 +21,18 @@ def current():
 
 
 def stamp(new):
-    """Replaces the address in every tracked text file; returns the names of those changed."""
+    """Replaces the address in every text file of the project; returns what was changed."""
     old = current()
     slugs = [address.removeprefix("https://github.com/") for address in (old, new)]
-    names = subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, text=True).split("\0")
     changed = []
-    for name in filter(None, names):
-        path = ROOT / name
-        if path.suffix not in {".cff", ".html", ".ipynb", ".md", ".py", ".toml", ".yml", ".js"}:
+    for path in project_files(ROOT):
+        if path.suffix not in SUFFIXES:
             continue
         text = path.read_text(encoding="utf-8")
         stamped = text.replace(*slugs)
         if stamped != text:
             path.write_text(stamped, encoding="utf-8")
-            changed.append(name)
+            changed.append(path.relative_to(ROOT).as_posix())
     return changed
 
 
@@ -43,7 +43,13 @@ def main():
             "make repository URL=https://github.com/OWNER/NAME\n"
             f"expected such an address, got {new!r}; now it is {current()}"
         )
+    if new == current():
+        sys.exit(f"make repository: {new} stands everywhere already; nothing was written")
     changed = stamp(new)
+    if "_config.yml" not in changed:
+        sys.exit(
+            "make repository: nothing was written: _config.yml is not among the project's files"
+        )
     print(f"make repository: {new} written into {len(changed)} files")
     for name in changed:
         print(f"  {name}")

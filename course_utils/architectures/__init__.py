@@ -8,11 +8,11 @@ from its graph by `multiply_adds`, `depth` and `receptive_field`.
 
 from course_utils.architectures.alexnet import alexnet, vgg16
 from course_utils.architectures.counting import depth, multiply_adds, receptive_field
-from course_utils.architectures.googlenet import googlenet, inception_block
+from course_utils.architectures.googlenet import INCEPTION, googlenet, inception_block
 from course_utils.architectures.lenet import C3_TABLE, lenet5
 from course_utils.architectures.resnet import basic_block, bottleneck_block, resnet
 
 __all__ = [
-    "C3_TABLE", "alexnet", "basic_block", "bottleneck_block", "depth", "googlenet",
+    "C3_TABLE", "INCEPTION", "alexnet", "basic_block", "bottleneck_block", "depth", "googlenet",
     "inception_block", "lenet5", "multiply_adds", "receptive_field", "resnet", "vgg16",
 ]  # fmt: skip

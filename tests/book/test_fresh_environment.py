@@ -16,6 +16,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from files import project_files
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell
 from notebook_rules import ROOT, repository_url
@@ -42,9 +43,8 @@ def run(*command, **options):
 
 
 def snapshot(target):
-    """A repository with one commit: the tracked files as they lie here. Returns their names."""
-    names = [name for name in run("git", "ls-files", "-z", cwd=ROOT).split("\0") if name]
-    names = [name for name in names if (ROOT / name).is_file()]
+    """A repository with one commit: the project's files as they lie here. Returns their names."""
+    names = [path.relative_to(ROOT).as_posix() for path in project_files()]
     for name in names:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, target / name)
@@ -52,6 +52,16 @@ def snapshot(target):
     run("git", "add", "--all", "--force", cwd=target)
     run("git", *COMMITTER, "commit", "--quiet", "--no-gpg-sign", "-m", "snapshot", cwd=target)
     return names
+
+
+def old_release(folder):
+    """A project that installs an older package, with a module that is gone today."""
+    (folder / "course_utils").mkdir(parents=True)
+    (folder / "course_utils" / "__init__.py").write_text('__version__ = "0.0.9"\n')
+    (folder / "course_utils" / "gone.py").touch()
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8").split("[tool.ruff]")[0]
+    keep = [line for line in project.splitlines() if not line.startswith(("readme", "license"))]
+    (folder / "pyproject.toml").write_text("\n".join(keep), encoding="utf-8")
 
 
 def dependencies(*roots):
@@ -115,18 +125,23 @@ def test_a_chapter_alone_installs_the_package_and_runs(tmp_path, monkeypatch):
     (tmp_path / "jupyter" / "kernels" / "fresh" / "kernel.json").write_text(json.dumps(kernel))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
 
-    notebook = nbformat.read(folder / CHAPTER, as_version=4)
-    notebook.cells.append(new_code_cell(WHERE_FROM))
-    client = NotebookClient(
-        notebook,
-        kernel_name="fresh",
-        timeout=600,
-        resources={"metadata": {"path": str(folder)}},
-    )
-    client.execute(env=environment)
-
-    package, files = json.loads(notebook.cells[-1].outputs[-1].text)
-    assert Path(package).is_relative_to(site)
     inside = "course_utils/"
     expected = {name.removeprefix(inside) for name in tracked if name.startswith(inside)}
-    assert {name for name in files if "__pycache__" not in name} == expected
+    chapter = nbformat.read(folder / CHAPTER, as_version=4)
+
+    def run_cells(cells):
+        """Runs cells as a reader would; checks that the package of the repository was installed."""
+        notebook = nbformat.v4.new_notebook(cells=[*cells, new_code_cell(WHERE_FROM)])
+        resources = {"metadata": {"path": str(folder)}}
+        client = NotebookClient(notebook, kernel_name="fresh", timeout=600, resources=resources)
+        client.execute(env=environment)
+        package, files = json.loads(notebook.cells[-1].outputs[-1].text)
+        assert Path(package).is_relative_to(site)
+        assert {name for name in files if "__pycache__" not in name} == expected
+
+    old_release(tmp_path / "old")
+    pip = [python, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    run(*pip, "install", "--no-deps", tmp_path / "old", env=environment)
+    run_cells([chapter.cells[1]])
+    run(*pip, "uninstall", "--yes", "course-utils", env=environment)
+    run_cells(chapter.cells)

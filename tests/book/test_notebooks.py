@@ -3,7 +3,6 @@
 import base64
 import io
 import re
-import subprocess
 import sys
 import types
 
@@ -12,6 +11,7 @@ import notebook_rules
 import pytest
 import release
 from execute import NOTEBOOK_METADATA
+from files import project_files
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from notebook_rules import MACHINE_PATH, ROOT, RULES
 from PIL import Image
@@ -290,19 +290,8 @@ def test_an_exercise_without_module_is_refused(tmp_path):
 # The repository -----------------------------------------------------------------------------------
 
 
-def tracked_files():
-    """What is or would be committed, as paths."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    try:
-        listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("not a git repository")
-    paths = {ROOT / name for name in listed.stdout.split("\0") if name}
-    return sorted(path for path in paths if path.is_file())
-
-
 def test_the_repository_is_small():
-    assert sum(path.stat().st_size for path in tracked_files()) < 60 * 2**20
+    assert sum(path.stat().st_size for path in project_files()) < 60 * 2**20
 
 
 PRIVATE_INDEX = re.compile(r"--(?:extra-)?index-url[ =]|--find-links[ =]|--trusted-host|file:///")
@@ -311,7 +300,7 @@ PRIVATE_INDEX = re.compile(r"--(?:extra-)?index-url[ =]|--find-links[ =]|--trust
 def test_no_file_names_a_machine_or_a_package_index():
     problems = []
     here = ROOT / "tests" / "book" / "test_notebooks.py"  # its bad examples are meant
-    texts = {path: path.read_bytes() for path in tracked_files() if path != here}
+    texts = {path: path.read_bytes() for path in project_files() if path != here}
     for path, content in texts.items():
         text = "" if b"\0" in content[:8000] else content.decode(errors="replace")
         for found in [*MACHINE_PATH.finditer(text), *PRIVATE_INDEX.finditer(text)]:
