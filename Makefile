@@ -42,7 +42,7 @@ test-rules: setup ## only the rules every notebook keeps
 
 test-notebooks: setup ## only nbval: run every notebook, compare its outputs (CHAPTER=03 for one)
 	@echo "make test-notebooks: run every chapter and compare what it prints"
-	@$(RUN) -m pytest -q --nbval book/$(CHAPTER)*.ipynb
+	@paths=$$($(RUN) tools/execute.py --list $(CHAPTER)) && $(RUN) -m pytest -q --nbval $$paths
 
 test-fresh: setup ## only a chapter opened alone, as Colab does it
 	@echo "make test-fresh: one chapter alone in an empty folder, in an environment of its own"
