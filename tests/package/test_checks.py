@@ -1,0 +1,73 @@
+"""What counts as a whole number or as an option, and how a refusal reads."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from course_utils._checks import one_of, whole_number
+
+
+@pytest.mark.parametrize("kind", [int, np.int64, np.int32, np.uint8, np.int8])
+def test_whole_numbers_become_ints(kind):
+    number = whole_number("count", kind(100))
+    assert number == 100
+    assert type(number) is int
+    assert number + 200 == 300  # which NumPy's bytes cannot hold
+
+
+@pytest.mark.parametrize(
+    "value", [0, -1, 2.0, np.float32(2), True, False, np.True_, "3", None, [3], np.array([3, 4])]
+)
+def test_refuses_what_is_no_whole_number_from_1_on(value):
+    with pytest.raises(ValueError, match=r"^count must be a whole number >= 1, got ") as error:
+        whole_number("count", value)
+    assert str(error.value).endswith(repr(value))
+
+
+def test_bounds_are_included():
+    assert [whole_number("k", k, 0, 2) for k in (0, 1, 2)] == [0, 1, 2]
+    for k in (-1, 3):
+        with pytest.raises(ValueError, match=rf"^k must be a whole number from 0 to 2, got {k}$"):
+            whole_number("k", k, 0, 2)
+    assert whole_number("seed", 2**40, 0) == 2**40
+    with pytest.raises(ValueError, match=r"^seed must be a whole number >= 0, got -1$"):
+        whole_number("seed", -1, 0)
+
+
+@pytest.mark.parametrize(
+    ("value", "options"),
+    [("same", ("valid", "same")), (2, (1, 2)), (np.int64(2), (1, 2)), (None, (None, "avg")),
+     (np.str_("same"), ("valid", "same")), (True, (True, False))],
+)  # fmt: skip
+def test_options(value, options):
+    option = one_of("setting", value, options)
+    assert option == value
+    assert any(option is known for known in options)
+
+
+@pytest.mark.parametrize(
+    ("value", "options", "expected"),
+    [
+        ("SAME", ("valid", "same"), '"valid" or "same"'),
+        (1, ("valid", "same"), '"valid" or "same"'),
+        (True, (1, 2), "1 or 2"),
+        (2.0, (1, 2), "1 or 2"),
+        ([2], (1, 2, 4), "1, 2 or 4"),
+        (np.array([1, 2]), (1, 2), "1 or 2"),
+        (np.array(["a", "b"]), ("a", "b"), '"a" or "b"'),
+        (1, (True, False), "True or False"),
+        ("", (None, "avg"), 'None or "avg"'),
+    ],
+)
+def test_refuses_what_is_no_option(value, options, expected):
+    with pytest.raises(ValueError, match=r"^setting must be ") as error:
+        one_of("setting", value, options)
+    assert str(error.value) == f"setting must be {expected}, got {value!r}"
+
+
+def test_imports_nothing_heavy():
+    code = "import sys, course_utils._checks; print({'numpy', 'keras'} & set(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "set()"
