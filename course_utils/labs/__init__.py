@@ -1,4 +1,4 @@
-"""Interactive pages, one HTML file each, that share a style and a script; shown in a sandboxed frame.
+"""Interactive pages, one HTML file each, shown in a sandboxed frame.
 
 A lab's file holds what is its own. `<!-- shared style -->` in its head and `<!-- shared script -->`
 before its own script stand for `shared.css` and `shared.js`, which `page` puts in.
@@ -12,7 +12,7 @@ from pathlib import Path
 from IPython.display import HTML
 
 _FOLDER = Path(__file__).parent
-# Whatever a lab's code may try, the browser refuses to load anything; pictures come within the page.
+# Whatever a lab's code may try, the browser loads nothing; pictures come within the page.
 _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
     "base-uri 'none'; form-action 'none'"
@@ -52,7 +52,7 @@ def embed(name, height=None):
 
     Args:
         name: one of `names()`.
-        height: of the frame in pixels, a whole number >= 1; by default what the lab itself asks for.
+        height: of the frame in pixels, a whole number >= 1; by default what the lab asks for.
 
     Returns:
         An `IPython.display.HTML` that holds the whole page: it makes no request.
