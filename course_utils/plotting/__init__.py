@@ -1,4 +1,7 @@
-"""Figures. Each function draws on `ax`, or on a new figure, and returns the Axes."""
+"""Figures. Each function draws on `ax`, or on a new figure, and returns the Axes.
+
+`show_images` returns an array of Axes, one for each image, as `plt.subplots` does.
+"""
 
 from course_utils.plotting.curves import learning_curves
 from course_utils.plotting.images import show_images, show_numbers

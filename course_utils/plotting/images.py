@@ -1,6 +1,7 @@
 """Images in a grid, and small matrices with their numbers."""
 
 import math
+import numbers
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -9,47 +10,80 @@ PAGE = 7.6  # inches across the text of a page
 GAP = 0.06  # inches between two pictures
 
 
-def show_images(images, titles=None, columns=None, limits=(0, 1), ax=None):
+def show_images(images, titles=None, columns=None, limits="full", ax=None):
     """Draws images in a grid.
 
     Args:
         images: (N, H, W), (N, H, W, 1) or (N, H, W, 3) array, or a list of images of
-            different sizes.
+            different sizes and types. Values go from 0 to 255 in uint8 images, else from 0 to 1.
         titles: N texts, or None.
         columns: images in a row, >= 1; chosen when None.
-        limits: (low, high), the values drawn black and white in grey images; None takes each
-            image's own smallest and largest value.
+        limits: what is drawn black and white in grey images: "full", the ends of the range
+            above; (low, high), in the images' own units; or None, each image's own smallest and
+            largest value.
         ax: Axes whose place the grid takes, or None for a new figure.
 
     Returns:
-        The Axes that holds the grid.
+        (N,) array of Axes, one for each image in its order. Draw on them in pixels: (0, 0) is the
+        centre of the first pixel, x goes right and y down; an image stays where it is, and what
+        lies outside of it is not shown.
 
     Raises:
-        ValueError: if there is no image, one has another shape, titles and images differ
-            in number, or `columns` is below 1.
+        ValueError: if there is no image, one has another shape or no numbers, titles and images
+            differ in number, `columns` is no whole number >= 1, `limits` are none, or `images` is
+            one array without a batch axis. (A, B, 1) and (A, B, 3) with B larger than 1 or 3 count
+            as one image; pass narrow grey images as a list, or with an axis of channels.
     """
+    shape = tuple(getattr(images, "shape", ()))
+    if len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3) and shape[1] > shape[2]):
+        raise ValueError(
+            f"expected a batch of images or a list of them, got one image {shape}: "
+            "put it into a list, [image], or give it a batch axis, image[None]"
+        )
     images = [np.asarray(image) for image in images]
     if not images:
         raise ValueError("expected at least one image, got none")
     for image in images:
         if image.ndim < 2 or image.shape[2:] not in ((), (1,), (3,)) or image.size == 0:
             raise ValueError(f"expected images (H, W), (H, W, 1) or (H, W, 3), got {image.shape}")
+        if image.dtype.kind not in "biuf":
+            raise ValueError(f"expected images of real numbers, got type {image.dtype}")
     titles = [""] * len(images) if titles is None else [str(title) for title in titles]
     if len(titles) != len(images):
         raise ValueError(f"{len(images)} images need as many titles, got {len(titles)}")
-    if columns is not None and columns < 1:
-        raise ValueError(f"columns must be >= 1, got {columns}")
+    is_whole = isinstance(columns, numbers.Integral) and not isinstance(columns, bool)
+    if columns is not None and not (is_whole and columns >= 1):
+        raise ValueError(f"columns must be a whole number >= 1, got {columns!r}")
+    if not isinstance(limits, str) or limits != "full":
+        _check_limits(limits)
     ax, places, font_size = _lay_out(images, titles, columns, ax)
-    low, high = limits or (None, None)
-    for image, title, place in zip(images, titles, places, strict=True):
-        cell = ax.inset_axes(place)
+    cells = np.array([ax.inset_axes(place) for place in places])
+    for cell, image, title in zip(cells, images, titles, strict=True):
         picture = image.squeeze(2) if image.shape[2:] == (1,) else image
+        if picture.dtype == bool:
+            picture = picture.astype("float32")  # Matplotlib knows no colours of truth values
+        if limits is None:
+            low, high = None, None
+        elif isinstance(limits, str):
+            low, high = 0, 255 if picture.dtype == np.uint8 else 1
+        else:
+            low, high = limits
         # Small images show their pixels; large ones are smoothed as they shrink.
         interpolation = "nearest" if max(picture.shape[:2]) <= 128 else None
         cell.imshow(picture, cmap="gray", vmin=low, vmax=high, interpolation=interpolation)
         cell.set_title(title, fontsize=font_size, loc="center", pad=3)
         cell.axis("off")
-    return ax
+        cell.autoscale(False)  # a box over the edge must not shrink the picture
+    return cells
+
+
+def _check_limits(limits):
+    """Refuses what is neither None nor a pair of numbers, the lower one first."""
+    if limits is None:
+        return
+    pair = np.asarray(limits)
+    if pair.shape != (2,) or pair.dtype.kind not in "iuf" or not pair[0] < pair[1]:
+        raise ValueError(f"limits must be (low, high) with low < high, got {limits!r}")
 
 
 def _lay_out(images, titles, columns, ax):
@@ -104,11 +138,17 @@ def show_numbers(array, digits=0, highlight=None, limits=None, ax=None):
         The Axes.
 
     Raises:
-        ValueError: if the array is not two-dimensional, or empty.
+        ValueError: if the array is not two-dimensional, or empty, if `digits` is below 0 or no
+            whole number, if the window is not given by four, or the limits by two numbers.
     """
     array = np.asarray(array, float)
     if array.ndim != 2 or array.size == 0:
         raise ValueError(f"expected a matrix (H, W), got shape {array.shape}")
+    if not isinstance(digits, numbers.Integral) or isinstance(digits, bool) or digits < 0:
+        raise ValueError(f"digits must be a whole number >= 0, got {digits!r}")
+    if highlight is not None and np.shape(highlight) != (4,):
+        raise ValueError(f"highlight must be (top, left, height, width), got {highlight!r}")
+    _check_limits(limits)
     height, width = array.shape
     # Adding zero turns the "-0" of a rounded negative number into "0".
     texts = [f"{round(value, digits) + 0.0:.{digits}f}" for value in array.flat]
@@ -120,7 +160,9 @@ def show_numbers(array, digits=0, highlight=None, limits=None, ax=None):
         side = min(ax.get_window_extent().size / ax.figure.dpi / (width, height))
     font_size = min(11, 72 * side / (0.7 * longest))
     known = array[~np.isnan(array)]
-    low, high = limits or ((known.min(), known.max()) if known.size else (0, 1))
+    if limits is None:
+        limits = (known.min(), known.max()) if known.size else (0, 1)
+    low, high = limits
     ax.imshow(array, vmin=low, vmax=high, cmap="gray")
     middle = (low + high) / 2
     for (row, column), value in np.ndenumerate(array):

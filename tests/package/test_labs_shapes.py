@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 from browser import open_browser
-from labs_helpers import embedded, press_until, spoken
+from labs_helpers import embedded, fresh, press_until, spoken
 
 from course_utils import architectures, convolution
 
@@ -18,11 +18,16 @@ def browser():
         yield browser
 
 
+@pytest.fixture(scope="module")
+def shared(browser, tmp_path_factory):
+    with embedded(browser, tmp_path_factory.mktemp("shapes"), "shapes") as (page, _):
+        yield page
+
+
 @pytest.fixture
-def lab(browser, tmp_path):
-    """(page, frame) of the lab, 800 pixels wide."""
-    with embedded(browser, tmp_path, "shapes") as both:
-        yield both
+def lab(shared):
+    """(page, frame) of the lab as it opens, 800 pixels wide."""
+    return shared, fresh(shared)
 
 
 def plain(text):
@@ -103,7 +108,7 @@ def test_a_small_stack_by_hand(lab):
 
 def test_hundreds_of_stacks_equal_the_packages_arithmetic(lab):
     random = np.random.default_rng(5)
-    sizes = [int(size) for size in random.integers(1, 513, 300)]
+    sizes = [int(size) for size in random.integers(1, 513, 100)]
     stacks = [random_stack(random, size, int(random.integers(1, 8))) for size in sizes]
     # Small windows keep many layers alive.
     stacks += [random_stack(random, size, 9, kernels=4, strides=3) for size in sizes[::2]]
@@ -119,13 +124,13 @@ def test_hundreds_of_stacks_equal_the_packages_arithmetic(lab):
                 broken += 1
             else:
                 assert [row[name] for name in names] == numbers, (stack, i)
-    assert broken > 100
+    assert broken > 30
 
 
 def test_real_models_cost_and_see_the_same(lab):
     random = np.random.default_rng(6)
     stacks = []
-    while len(stacks) < 20:
+    while len(stacks) < 8:
         size = int(random.integers(19, 70))
         stack = random_stack(random, size, int(random.integers(2, 6)), kernels=6, strides=4)
         if None not in expected_rows(*stack):
@@ -224,16 +229,16 @@ def test_the_page_shows_the_arithmetic_of_the_layer(lab):
     assert frame.evaluate(width.format(4)) == f"{100 * 48120 / 50692:.2f}%"
 
 
-@pytest.mark.parametrize("width", [360, 800])
-def test_the_table_stays_one_where_it_is_folded(browser, tmp_path, width):
+@pytest.mark.parametrize("width", [280, 360, 800])
+def test_the_table_stays_one_where_it_is_folded(shared, width):
     overfull = """[...document.querySelectorAll("td")].filter(
         cell => cell.scrollWidth > cell.clientWidth + 1).map(cell => cell.textContent)"""
-    with embedded(browser, tmp_path, "shapes", width=width) as (_, frame):
-        frame.evaluate("lab.load('vgg')")
-        assert frame.get_by_role("row").count() == 1 + 18 + 1
-        assert frame.get_by_role("columnheader").count() == 7
-        assert frame.get_by_role("cell").count() == 19 * 7
-        assert frame.evaluate(overfull) == []
+    frame = fresh(shared, width=width)
+    frame.evaluate("lab.load('vgg')")
+    assert frame.get_by_role("row").count() == 1 + 18 + 1
+    assert frame.get_by_role("columnheader").count() == 7
+    assert frame.get_by_role("cell").count() == 19 * 7
+    assert frame.evaluate(overfull) == []
 
 
 def test_a_stack_is_built_with_the_keyboard_alone(lab):
@@ -488,29 +493,20 @@ def test_the_photo_has_the_inputs_size_and_channels(lab):
         assert contrast > 100
 
 
-def test_a_stack_has_an_end_and_huge_numbers_fit(browser, tmp_path):
-    with embedded(browser, tmp_path, "shapes", width=360) as (_, frame):
-        frame.evaluate("lab.load('empty')")
-        for _ in range(25):
-            frame.evaluate("byId('add-conv').click()")
-        assert frame.evaluate("state.layers.length") == 24
-        assert text(frame, "#add-label") == "No more than 24 layers"
-        frame.evaluate("""edit(null, () => state.layers.forEach(
-            layer => Object.assign(layer, {kernel: 15, stride: 8, channels: 4096}))); build()""")
-        assert "× 10²¹" in text(frame, "#rows")
-        frame.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
+def test_a_stack_has_an_end_and_huge_numbers_fit(shared):
+    frame = fresh(shared, width=360)
+    frame.evaluate("lab.load('empty'); for (let i = 0; i < 25; i++) byId('add-conv').click()")
+    assert frame.evaluate("state.layers.length") == 24
+    assert text(frame, "#add-label") == "No more than 24 layers"
+    frame.evaluate("""edit(null, () => state.layers.forEach(
+        layer => Object.assign(layer, {kernel: 15, stride: 8, channels: 4096}))); build()""")
+    assert "× 10²¹" in text(frame, "#rows")
+    frame.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
 
 
-@pytest.mark.parametrize("width", [360, 800])
-def test_what_one_touches_is_large_enough(browser, tmp_path, width):
-    small = """[...document.querySelectorAll("button, .face, .option span, input[type=number]")]
-      .filter(element => element.offsetParent !== null)
-      .map(element => [element.textContent || element.id, element.getBoundingClientRect()])
-      .filter(([_, box]) => box.width < 36 || box.height < 36).map(([name]) => name)"""
-    with embedded(browser, tmp_path, "shapes", width=width, has_touch=True) as (page, frame):
-        frame.evaluate("lab.load('vgg')")
-        assert frame.evaluate(small) == []
+def test_one_picks_a_unit_with_a_finger(browser, tmp_path):
+    with embedded(browser, tmp_path, "shapes", width=360, has_touch=True) as (page, frame):
         frame.locator("#map").scroll_into_view_if_needed()
         box = frame.locator("#map").bounding_box()
         page.touchscreen.tap(box["x"] + 5, box["y"] + box["height"] - 5)
-        assert frame.evaluate("state.unit")[1] == 0
+        assert frame.evaluate("state.unit") == [9, 0]
