@@ -1,5 +1,6 @@
 """A lab inside a page, as on the site, for the checks of all labs."""
 
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -25,7 +26,7 @@ def embedded(browser, folder, name, width=800, theme="light", **options):
     with open_page(browser, viewport=viewport, color_scheme=theme, **options) as page:
         page.goto(path.as_uri())
         frame = page.frames[1]
-        frame.wait_for_function("window.lab !== undefined")
+        until(frame, "window.lab !== undefined")
         yield page, frame
 
 
@@ -36,8 +37,16 @@ def fresh(page, width=800, theme="light", reduced_motion="no-preference"):
     page.emulate_media(color_scheme=theme, reduced_motion=reduced_motion)
     page.goto(page.url)
     frame = page.frames[1]
-    frame.wait_for_function("window.lab !== undefined")
+    until(frame, "window.lab !== undefined")
     return frame
+
+
+def until(frame, condition, seconds=10):
+    """Waits for a JavaScript condition; playwright's own way is refused by a lab's policy."""
+    deadline = time.monotonic() + seconds
+    while not frame.evaluate(condition):
+        assert time.monotonic() < deadline, f"{seconds} seconds were too short for: {condition}"
+        time.sleep(0.02)
 
 
 def press_until(page, frame, condition, key="Tab", limit=60):

@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 from browser import open_browser
-from labs_helpers import embedded, fresh, press_until, spoken
+from labs_helpers import embedded, fresh, press_until, spoken, until
 
 from course_utils import architectures, convolution
 
@@ -476,7 +476,7 @@ def test_pointing_at_a_layer_brings_out_its_frame(lab):
 
 def test_the_photo_has_the_inputs_size_and_channels(lab):
     _, frame = lab
-    frame.wait_for_function("photo.complete && photo.naturalWidth === 227")
+    until(frame, "photo.complete && photo.naturalWidth === 227")
     script = """() => {
       const canvas = picture(), {width, height} = canvas;
       const {data} = canvas.getContext("2d").getImageData(0, 0, width, height);
@@ -501,7 +501,7 @@ def test_a_stack_has_an_end_and_huge_numbers_fit(shared):
     frame.evaluate("""edit(null, () => state.layers.forEach(
         layer => Object.assign(layer, {kernel: 15, stride: 8, channels: 4096}))); build()""")
     assert "× 10²¹" in text(frame, "#rows")
-    frame.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
+    until(frame, "document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_one_picks_a_unit_with_a_finger(browser, tmp_path):
