@@ -1,7 +1,7 @@
 # Two commands: `make book` builds the site, `make test` checks everything. `make` lists the rest.
 .DEFAULT_GOAL := help
 .PHONY: help setup book serve lab test test-lint test-unit test-rules test-notebooks test-fresh \
-        test-site execute bench lock repository screenshots clean
+        test-site execute stability bench lock release repository screenshots clean
 
 RUN := .venv/bin/python
 JUPYTER := .venv/bin/jupyter
@@ -55,6 +55,9 @@ test-site: book ## only the site: links, hosts, accessibility, phone width
 execute: setup ## run notebooks from clean kernels and store their outputs (CHAPTER=03 for one)
 	@$(RUN) tools/execute.py $(CHAPTER)
 
+stability: setup ## bands over seeds, threads, oneDNN (CHAPTER=03 for one; TWICE=1: each cell twice)
+	@$(RUN) tools/stability.py $(CHAPTER) $(if $(TWICE),--twice)
+
 bench: setup ## ratios to reference libraries; CPU-seconds and memory by chapter
 	@$(RUN) benchmarks/bench.py
 
@@ -63,6 +66,9 @@ lock: setup ## compile requirements.txt anew from pyproject.toml
 		--generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links \
 		--custom-compile-command "make lock" --output-file requirements.txt pyproject.toml >/dev/null
 	@echo "make lock: requirements.txt is up to date; the next target installs it"
+
+release: setup ## raise the version of a changed package (VERSION=1.2.3)
+	@$(RUN) tools/release.py "$(VERSION)"
 
 repository: setup ## write the repository's address wherever it stands (URL=https://...)
 	@$(RUN) tools/repository.py "$(URL)"
