@@ -1,0 +1,169 @@
+"""The kinds of exercise that need no network: `Answer` and `Function`.
+
+A kind knows the right answer and the wrong ones that a misunderstanding leads to, each with a
+hint that names the misunderstanding. `judge(answer)` never raises on what a reader hands in.
+"""
+
+import copy
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from course_utils.exercises.compare import (
+    ANY_ERROR,
+    describe,
+    difference,
+    is_unanswered,
+    is_unchanged,
+)
+
+CORRECT, WRONG, UNANSWERED = "correct", "not yet", "not answered yet"
+VALUES_SHOWN = 8  # numbers of an array that a message still lists
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a checker found: `status` is CORRECT, WRONG or UNANSWERED, `message` a sentence."""
+
+    status: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A number, an array, a text or a list, tuple or dict of them that must equal `expected`.
+
+    Attributes:
+        expected: the right answer. Integers are compared exactly, see `compare.difference`.
+        hint: said of a wrong answer that no mistake explains.
+        mistakes: hints that name what went wrong, each with the wrong answer it is for.
+        tolerance: largest absolute difference that still counts as equal.
+        praise: one sentence added to "correct".
+    """
+
+    expected: Any
+    hint: str
+    mistakes: Mapping[str, Any] = field(default_factory=dict)
+    tolerance: float = 1e-6
+    praise: str = ""
+
+    def judge(self, answer):
+        if is_unanswered(answer):
+            todo = "put your answer in place of the dots `...` and run the cell."
+            return Verdict(UNANSWERED, todo)
+        found = difference(answer, self.expected, self.tolerance)
+        if found is None:
+            return Verdict(CORRECT, self.praise)
+        for hint, wrong in self.mistakes.items():
+            if difference(answer, wrong, self.tolerance) is None:
+                return Verdict(WRONG, hint)
+        where = f" (Look at the part {found.part}.)" if found.part else ""
+        return Verdict(WRONG, (found.problem or self.hint) + where)
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function that must agree with `reference` on every one of `cases`.
+
+    Attributes:
+        reference: the right function; its parameters are those of the stub.
+        hint: said of a wrong function that no mistake explains.
+        cases: argument tuples it is tried on; at least one is an edge case.
+        mistakes: hints that name what went wrong, each with the wrong function it is for. One
+            that agrees with the answer on every case is what the reader wrote.
+        tolerance: largest absolute difference that still counts as equal.
+        praise: one sentence added to "correct".
+    """
+
+    reference: Callable
+    hint: str
+    cases: Sequence[tuple]
+    mistakes: Mapping[str, Callable] = field(default_factory=dict)
+    tolerance: float = 1e-6
+    praise: str = ""
+
+    @np.errstate(all="ignore")  # a wrong function may divide by zero; the hint says so
+    def judge(self, answer):
+        if is_unanswered(answer):
+            return Verdict(UNANSWERED, "write the function and run the cell.")
+        if not callable(answer):
+            return Verdict(WRONG, f"expected a function, got {describe(answer)}.")
+        if problem := call_problem(answer, self.reference, self.cases[0]):
+            return Verdict(WRONG, problem)
+        given = []
+        for case in self.cases:
+            arguments = copy.deepcopy(case)
+            try:
+                given.append(answer(*arguments))
+            except ANY_ERROR as error:
+                return Verdict(WRONG, f"called with {_show(case)} it {stopped(error)}.")
+            if not is_unchanged(arguments, case):
+                return Verdict(WRONG, "it changes its input; work on a copy.")
+        if all(value is ... or value is None for value in given):
+            todo = "put your code in place of the dots `...`, return its result and run the cell."
+            return Verdict(UNANSWERED, todo)
+        expected = [self.reference(*copy.deepcopy(case)) for case in self.cases]
+        found = list(map(self._difference, given, expected))
+        if not any(found):
+            return Verdict(CORRECT, self.praise)
+        for hint, wrong in self.mistakes.items():
+            if self._agrees(given, wrong):
+                return Verdict(WRONG, hint)
+        case, first = next(pair for pair in zip(self.cases, found, strict=True) if pair[1])
+        where = f", where the part {first.part} differs" if first.part else ""
+        return Verdict(WRONG, f"{first.problem or self.hint} (Tried with {_show(case)}{where}.)")
+
+    def _difference(self, given, expected):
+        return difference(given, expected, self.tolerance)
+
+    def _agrees(self, given, wrong):
+        """Whether a wrong function returns what was given; it may fail where that did not."""
+        try:
+            pairs = zip(given, self.cases, strict=True)
+            return not any(self._difference(one, wrong(*copy.deepcopy(c))) for one, c in pairs)
+        except ANY_ERROR:
+            return False
+
+
+def call_problem(answer, reference, case):
+    """A sentence if `answer` cannot be called as `reference` is, with as many arguments as `case`.
+
+    Returns:
+        The sentence, or None; also None for a builtin that does not say what it takes.
+    """
+    try:
+        takes = inspect.signature(answer)
+    except ANY_ERROR:
+        return None
+    try:
+        takes.bind(*case)
+    except TypeError:
+        called = ", ".join(inspect.signature(reference).parameters)
+        return f"it is called with ({called}), but yours takes {takes}."
+    return None
+
+
+def stopped(error):
+    """ "stopped with ..." and what an error says of itself, in one line."""
+    try:
+        said = " ".join(str(error).split())
+    except ANY_ERROR:
+        said = ""
+    return f"stopped with {type(error).__name__}{said and f': {said:.200}'}"
+
+
+def _show(case):
+    """The arguments of a case in one short line: large arrays by their shape."""
+    return ", ".join(map(_show_argument, case)) or "nothing"
+
+
+def _show_argument(value):
+    if not isinstance(value, np.ndarray):
+        return f"{value!r:.60}"
+    if value.size > VALUES_SHOWN:
+        return f"a {value.dtype} array of shape {value.shape}"
+    numbers = np.array2string(value, separator=", ", precision=4)
+    return f"the {value.dtype} array {' '.join(numbers.split())}"
