@@ -18,6 +18,7 @@ from course_utils.exercises.compare import (
     difference,
     is_unanswered,
     is_unchanged,
+    stopped,
 )
 
 CORRECT, WRONG, UNANSWERED = "correct", "not yet", "not answered yet"
@@ -91,7 +92,7 @@ class Function:
             return Verdict(UNANSWERED, "write the function and run the cell.")
         if not callable(answer):
             return Verdict(WRONG, f"expected a function, got {describe(answer)}.")
-        if problem := call_problem(answer, self.reference, self.cases[0]):
+        if problem := _call_problem(answer, self.reference, self.cases[0]):
             return Verdict(WRONG, problem)
         given = []
         for case in self.cases:
@@ -102,7 +103,7 @@ class Function:
                 return Verdict(WRONG, f"called with {_show(case)} it {stopped(error)}.")
             if not is_unchanged(arguments, case):
                 return Verdict(WRONG, "it changes its input; work on a copy.")
-        if all(value is ... or value is None for value in given):
+        if all(map(is_unanswered, given)):
             todo = "put your code in place of the dots `...`, return its result and run the cell."
             return Verdict(UNANSWERED, todo)
         expected = [self.reference(*copy.deepcopy(case)) for case in self.cases]
@@ -128,7 +129,7 @@ class Function:
             return False
 
 
-def call_problem(answer, reference, case):
+def _call_problem(answer, reference, case):
     """A sentence if `answer` cannot be called as `reference` is, with as many arguments as `case`.
 
     Returns:
@@ -136,23 +137,15 @@ def call_problem(answer, reference, case):
     """
     try:
         takes = inspect.signature(answer)
+        yours = ", ".join(map(str, takes.parameters.values()))
     except ANY_ERROR:
         return None
     try:
         takes.bind(*case)
     except TypeError:
         called = ", ".join(inspect.signature(reference).parameters)
-        return f"it is called with ({called}), but yours takes {takes}."
+        return f"it is called with ({called}), but yours takes ({yours})."
     return None
-
-
-def stopped(error):
-    """ "stopped with ..." and what an error says of itself, in one line."""
-    try:
-        said = " ".join(str(error).split())
-    except ANY_ERROR:
-        said = ""
-    return f"stopped with {type(error).__name__}{said and f': {said:.200}'}"
 
 
 def _show(case):
