@@ -4,14 +4,17 @@ import importlib.util
 import re
 
 from course_utils.exercises.kinds import Answer, Function
+from course_utils.exercises.networks import Network
+from course_utils.exercises.trained import Trained
 
 
 class Exercises(dict):
     """A chapter's exercises, from identifier to one of the kinds.
 
-    `answer` adds a value. `function` is a decorator of the right function, which stays as it is, so
-    that wrong ones can call it. Both take the fields of their kind; `mistakes` maps a hint to what
-    a reader does wrong.
+    `answer` adds a value. The others are decorators: `function` of the right function, `network` of
+    a builder of the right model, `trained` of a function that returns images and labels. What they
+    decorate stays as it is, so that wrong ones can call it. All take the fields of their kind;
+    `mistakes` maps a hint to what a reader does wrong.
     """
 
     def answer(self, exercise_id, expected, hint, **fields):
@@ -20,10 +23,20 @@ class Exercises(dict):
 
     def function(self, exercise_id, hint, **fields):
         """Adds a `Function` whose reference is the decorated one."""
+        return self._decorator(Function, exercise_id, hint, fields)
 
-        def register(reference):
-            self._add(exercise_id, Function(reference, hint, **fields))
-            return reference
+    def network(self, exercise_id, hint, **fields):
+        """Adds a `Network` whose builder is the decorated function."""
+        return self._decorator(Network, exercise_id, hint, fields)
+
+    def trained(self, exercise_id, hint, **fields):
+        """Adds a `Trained` model to be judged on the images that the decorated function returns."""
+        return self._decorator(Trained, exercise_id, hint, fields)
+
+    def _decorator(self, kind, exercise_id, hint, fields):
+        def register(decorated):
+            self._add(exercise_id, kind(decorated, hint, **fields))
+            return decorated
 
         return register
 

@@ -1,0 +1,105 @@
+"""What an exercise sees of a Keras model, without changing it.
+
+Whatever runs a model does it in a `StatelessScope`, which keeps every change to itself: weights,
+moving averages and the state of a dropout stay as they are. Keras is imported when there is a model
+to look at, so that importing this module takes no time.
+
+What a function here finds wrong it returns as a sentence, or an empty one.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from course_utils.exercises.compare import ANY_ERROR, describe, numbers, stopped
+
+BATCH = 32  # images that run through a model at a time
+
+
+def about_kind(answer):
+    """Whether an answer is a Keras model that has its weights."""
+    import keras
+
+    if isinstance(answer, keras.Model):
+        begin = "let it begin with `keras.Input(...)`, or call it once on an image"
+        return "" if answer.built else f"your model has no weights yet: {begin}."
+    if isinstance(answer, type):
+        return f"expected a model, got {describe(answer)}: call it to build one."
+    if callable(answer) and not isinstance(answer, keras.Layer):
+        return "expected a model, got a function: call it and hand in what it returns."
+    return f"expected a Keras model, got {describe(answer)}."
+
+
+def about_parameters(count, allowed):
+    """Whether a number of parameters is the one allowed, or within (fewest, most)."""
+    fewest, most = allowed if isinstance(allowed, tuple) else (allowed, allowed)
+    exactly = not isinstance(allowed, tuple)
+    if fewest is not None and count < fewest:
+        wanted = f"{'' if exactly else 'at least '}{fewest:,}"
+    elif most is not None and count > most:
+        wanted = f"{'' if exactly else 'at most '}{most:,}"
+    else:
+        return ""
+    return f"it should have {wanted} parameters, yours has {count:,}."
+
+
+def about_missing(model, must):
+    """The hint of the first function in `must` that does not hold of the model."""
+
+    def holds(function):
+        try:
+            return bool(function(model))
+        except ANY_ERROR:  # a model of another form, say without the layer that is looked at
+            return False
+
+    return next((hint for hint, function in must.items() if not holds(function)), "")
+
+
+def about_error(shape, error):
+    """What a model did when it was called on images of a shape."""
+    return f"called on images of shape {tuple(shape)} it {stopped(error)}."
+
+
+def all_layers(model):
+    """Yields the layers of a model, and of models inside it, without the inputs."""
+    import keras
+
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from all_layers(layer)
+        elif not isinstance(layer, keras.layers.InputLayer):
+            yield layer
+
+
+def has_layers(kinds, wanted):
+    """Whether kinds of layers come in the order wanted, others between them, or so many of each."""
+    if isinstance(wanted, Mapping):
+        return all(kinds.count(kind) == count for kind, count in wanted.items())
+    rest = iter(kinds)
+    return all(kind in rest for kind in wanted)  # each search goes on behind the last find
+
+
+def kind_of_outputs(model, shape):
+    """What a model gives for noise, faint and strong: probabilities, logits, or neither."""
+    noise = np.random.default_rng(0).normal(size=(8, *(length or BATCH for length in shape)))
+    noise[4:] *= 100
+    outputs = run(model, noise)
+    if outputs.min() < 0 or outputs.max() > 1.001 or not outputs.any():  # all 0: an empty head
+        return "logits"
+    if outputs.shape[-1] == 1 or np.allclose(outputs.sum(axis=-1), 1, atol=1e-3):
+        return "probabilities"
+    return "numbers from 0 to 1 that do not add up to 1"
+
+
+def run(model, images):
+    """The outputs of a model for all images, as an array."""
+    starts = range(0, len(images), BATCH)
+    return np.concatenate([numbers(call(model, images[i : i + BATCH])) for i in starts])
+
+
+def call(model, images):
+    """What a model returns for a few images."""
+    import keras
+
+    with keras.StatelessScope():
+        return model(images.astype("float32"), training=False)

@@ -1,0 +1,120 @@
+"""The kind of exercise that asks for a trained network, and what may have gone wrong with it."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from course_utils.exercises import models
+from course_utils.exercises.compare import ANY_ERROR, describe, is_unanswered, stopped
+from course_utils.exercises.kinds import CORRECT, UNANSWERED, WRONG, Verdict
+
+FEW = 500  # images on which other scales of the pixels are tried
+CLEARLY = 0.1  # that much more accuracy is no chance, on `FEW` images
+SCALES = {  # of pixels that a model may have been trained on instead of those in [0, 1]
+    "from 0 to 255": lambda images: images * 255,
+    "from -1 to 1": lambda images: images * 2 - 1,
+    "of mean 0 and standard deviation 1": lambda images: (images - images.mean()) / images.std(),
+    "divided by 255 twice": lambda images: images / 255,
+    "turned into their negative": lambda images: 1 - images,
+}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained Keras model that classifies the checker's own images well enough.
+
+    Whether it was trained on those images cannot be seen: take some that readers do not train on.
+
+    Attributes:
+        images: returns images in [0, 1] and their labels, an array of whole numbers in which every
+            class occurs; called only when a model is judged.
+        hint: said of a model that is not good enough and that no misconception explains.
+        accuracy: the least share of the images that must be classified correctly.
+        parameters: how many numbers the model holds, or (fewest, most), with None for no bound.
+        must: what else holds of a right model: functions of it, each under the hint for a model
+            of which it does not hold.
+        seconds: CPU time that the judging may take, estimated from the first images.
+        praise: one sentence added to "correct".
+    """
+
+    images: Callable
+    hint: str
+    accuracy: float
+    parameters: int | tuple = (None, None)
+    must: Mapping[str, Callable] = field(default_factory=dict)
+    seconds: float = 30.0
+    praise: str = ""
+
+    def judge(self, answer):
+        if is_unanswered(answer):
+            todo = "train a model, put it in place of the dots `...` and run the cell."
+            return Verdict(UNANSWERED, todo)
+        try:
+            problem = models.about_kind(answer) or self._problem(answer)
+        except ANY_ERROR as error:  # from the reader's own class of models
+            problem = f"it {stopped(error)}."
+        if problem:
+            return Verdict(WRONG, problem)
+        images, labels = self.images()
+        try:
+            return self._verdict(answer, images, labels)
+        except ANY_ERROR as error:
+            return Verdict(WRONG, models.about_error(images.shape[1:], error))
+
+    def _problem(self, model):
+        problem = models.about_parameters(model.count_params(), self.parameters)
+        return problem or models.about_missing(model, self.must)
+
+    def _verdict(self, model, images, labels):
+        wanted = (1, int(labels.max()) + 1)
+        one = models.call(model, images[:1])
+        shape = getattr(one, "shape", None)
+        if shape is None or tuple(shape) != wanted:
+            yours = describe(one) if shape is None else tuple(shape[1:])
+            return Verdict(WRONG, f"its output should have shape {wanted[1:]}, yours is {yours}.")
+        seconds = _seconds(model, images)
+        if seconds > self.seconds:
+            needed = f"judging it would take {seconds:.0f} s, more than the {self.seconds:.0f} s"
+            return Verdict(WRONG, f"{needed} allowed. A smaller model will do.")
+        outputs = models.run(model, images)
+        right = int(np.sum(outputs.argmax(axis=-1) == labels))
+        # Cut off, not rounded: 0.8796 must not look like the 0.880 that it misses.
+        found = f"accuracy ≈ {right * 1000 // len(labels) / 1000:.3f} on {len(labels):,} images"
+        if right >= self.accuracy * len(labels):
+            return Verdict(CORRECT, f"{found}. {self.praise}".strip())
+        why = _misconception(model, outputs, images, labels) or self.hint
+        return Verdict(WRONG, f"{found}, and {self.accuracy} is asked for: {why}")
+
+
+def _seconds(model, images):
+    """CPU time that a model needs for all images, from a first batch; it has run once before."""
+    start = time.process_time()
+    first = images[: models.BATCH]
+    models.call(model, first)
+    return (time.process_time() - start) * len(images) / len(first)
+
+
+def _misconception(model, outputs, images, labels):
+    """A sentence about what may have gone wrong in the training, or an empty one."""
+    if not np.isfinite(outputs).all():
+        return "some outputs are not finite. The training diverged; lower the learning rate."
+    predicted = outputs.argmax(axis=-1)
+    accuracy = np.mean(predicted == labels)
+    few = np.random.default_rng(0).permutation(len(labels))[:FEW]
+    scaled = {
+        name: np.mean(models.run(model, scale(images[few])).argmax(axis=-1) == labels[few])
+        for name, scale in SCALES.items()
+    }
+    best = max(scaled, key=scaled.get)
+    if scaled[best] >= np.mean(predicted[few] == labels[few]) + CLEARLY:
+        return f"on pixels {best} it is much better. These run from 0 to 1, in training as here."
+    if (predicted == predicted[0]).all():
+        return f"it says class {predicted[0]} whatever the image. Was it trained, on all classes?"
+    shifts = np.bincount((predicted - labels) % outputs.shape[-1]) / len(labels)
+    if shifts.max() >= accuracy + CLEARLY:
+        return f"it often says class {shifts.argmax()} for class 0. Were the labels shifted?"
+    if accuracy < np.bincount(labels).max() / len(labels) + CLEARLY:
+        return "that is hardly better than guessing. Was it trained, and do labels fit images?"
+    return ""
