@@ -71,13 +71,13 @@ def _difference(answer, expected, tolerance, part):
 
 
 def _difference_of_mappings(answer, expected, tolerance, part):
-    keys = ", ".join(map(repr, expected))
+    keys = ", ".join(map(_key, expected))
     if not isinstance(answer, dict):
         return Difference(part, f"expected a dict with {keys}, got {describe(answer)}.")
     if set(answer) != set(expected):
-        yours = ", ".join(map(repr, answer)) or "none"
+        yours = ", ".join(map(_key, answer)) or "none"
         return Difference(part, f"the keys should be {keys}, yours are {yours:.60}.")
-    found = (_difference(answer[k], expected[k], tolerance, f"{part}[{k!r}]") for k in expected)
+    found = (_difference(answer[k], expected[k], tolerance, f"{part}[{_key(k)}]") for k in expected)
     return next(filter(None, found), None)
 
 
@@ -194,6 +194,10 @@ def is_unchanged(value, before):
 def _has_dots(answer):
     parts = answer.values() if isinstance(answer, dict) else answer
     return answer is ... or (isinstance(answer, list | tuple | dict) and any(map(_has_dots, parts)))
+
+
+def _key(key):
+    return f'"{key}"' if isinstance(key, str) else repr(key)
 
 
 def _about_shapes(given, right):

@@ -60,7 +60,7 @@ class Network:
         return Verdict(WRONG, problem if problem in self.must else f"{problem} {self.hint}")
 
     def _facts(self, model):
-        """What is asked for, measured; the same for two models that this exercise cannot tell apart."""
+        """What is asked for, measured: what this exercise sees of a model, and no more."""
         import keras
 
         takes = getattr(model, "input_shape", (None, *self.input_shape))  # a subclass has none

@@ -102,6 +102,9 @@ def _misconception(model, outputs, images, labels):
         return "some outputs are not finite. The training diverged; lower the learning rate."
     predicted = outputs.argmax(axis=-1)
     accuracy = np.mean(predicted == labels)
+    shifts = np.bincount((predicted - labels) % outputs.shape[-1]) / len(labels)
+    if shifts.max() >= accuracy + CLEARLY:
+        return f"it often says class {shifts.argmax()} for class 0. Were the labels shifted?"
     few = np.random.default_rng(0).permutation(len(labels))[:FEW]
     scaled = {
         name: np.mean(models.run(model, scale(images[few])).argmax(axis=-1) == labels[few])
@@ -112,9 +115,6 @@ def _misconception(model, outputs, images, labels):
         return f"on pixels {best} it is much better. These run from 0 to 1, in training as here."
     if (predicted == predicted[0]).all():
         return f"it says class {predicted[0]} whatever the image. Was it trained, on all classes?"
-    shifts = np.bincount((predicted - labels) % outputs.shape[-1]) / len(labels)
-    if shifts.max() >= accuracy + CLEARLY:
-        return f"it often says class {shifts.argmax()} for class 0. Were the labels shifted?"
     if accuracy < np.bincount(labels).max() / len(labels) + CLEARLY:
         return "that is hardly better than guessing. Was it trained, and do labels fit images?"
     return ""
