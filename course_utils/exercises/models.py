@@ -79,11 +79,26 @@ def has_layers(kinds, wanted):
     return all(kind in rest for kind in wanted)  # each search goes on behind the last find
 
 
+def shape_of_outputs(model, shape):
+    """The shape of what one image of a shape gives; a list or a dict if there are several outputs.
+
+    A graph of layers is asked, as its weights need not be in memory. A class of the reader's own
+    is run: its code may depend on values.
+    """
+    import keras
+
+    if hasattr(model, "input_shape"):
+        with _unchanged():
+            outputs = model.compute_output_spec(keras.KerasTensor((BATCH, *shape)))
+    else:
+        outputs = call(model, _noise(shape))
+    return keras.tree.map_structure(lambda one: tuple(one.shape[1:]), outputs)
+
+
 def kind_of_outputs(model, shape):
     """What a model gives for noise, faint and strong: probabilities, logits, or neither."""
-    noise = np.random.default_rng(0).normal(size=(8, *(length or BATCH for length in shape)))
-    noise[4:] *= 100
-    outputs = run(model, noise)
+    noise = _noise(shape)
+    outputs = run(model, np.concatenate([noise, noise * 100]))
     if outputs.min() < 0 or outputs.max() > 1.001 or not outputs.any():  # all 0: an empty head
         return "logits"
     if outputs.shape[-1] == 1 or np.allclose(outputs.sum(axis=-1), 1, atol=1e-3):
@@ -99,7 +114,17 @@ def run(model, images):
 
 def call(model, images):
     """What a model returns for a few images."""
+    with _unchanged():
+        return model(images.astype("float32"), training=False)
+
+
+def _unchanged():
     import keras
 
-    with keras.StatelessScope():
-        return model(images.astype("float32"), training=False)
+    # The end of a scope also makes the weights of all models in this process that wait for it.
+    return keras.StatelessScope(initialize_variables=False)
+
+
+def _noise(shape):
+    sizes = (length or BATCH for length in shape)
+    return np.random.default_rng(0).normal(size=(4, *sizes))

@@ -61,8 +61,6 @@ class Network:
 
     def _facts(self, model):
         """What is asked for, measured: what this exercise sees of a model, and no more."""
-        import keras
-
         takes = getattr(model, "input_shape", (None, *self.input_shape))  # a subclass has none
         facts = {
             "input": takes[1:] if isinstance(takes, tuple) else takes,  # a list: several inputs
@@ -70,10 +68,8 @@ class Network:
             "parameters": model.count_params(),
         }
         if self._fits(facts["input"]):  # what follows can only be seen on inputs
-            images = keras.KerasTensor((models.BATCH, *self.input_shape))
-            given = model.compute_output_spec(images)
             facts |= {
-                "output": keras.tree.map_structure(lambda one: tuple(one.shape[1:]), given),
+                "output": models.shape_of_outputs(model, self.input_shape),
                 "outputs": self.outputs and models.kind_of_outputs(model, self.input_shape),
                 "compiled": None if self.compiled is None else model.compiled,
                 "missing": models.about_missing(model, self.must),

@@ -1,5 +1,6 @@
 """The judge: what counts as an answer, which hint a wrong one gets, what it survives."""
 
+import dataclasses
 import fractions
 import importlib.machinery
 import subprocess
@@ -397,6 +398,12 @@ def test_wrong_functions_get_the_hint_that_fits(exercise, function, message):
     verdict = exercise.judge(function)
     assert verdict.status == WRONG
     assert message in verdict.message
+
+
+def test_a_mistake_that_stops_is_not_the_readers():
+    mistakes = {"stops.": lambda values: 1 / 0, "three times.": lambda values: values * 3}
+    exercise = dataclasses.replace(DOUBLE, mistakes=mistakes)
+    assert exercise.judge(lambda values: values * 3).message == "three times."
 
 
 def test_a_division_by_zero_is_wrong_without_a_warning():
