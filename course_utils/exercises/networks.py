@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from course_utils.exercises import models
+import course_utils.exercises.models as models
 from course_utils.exercises.compare import ANY_ERROR, is_unanswered
 from course_utils.exercises.kinds import CORRECT, UNANSWERED, WRONG, Verdict
 

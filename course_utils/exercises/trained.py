@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from course_utils.exercises import models
+import course_utils.exercises.models as models
 from course_utils.exercises.compare import ANY_ERROR, describe, is_unanswered, stopped
 from course_utils.exercises.kinds import CORRECT, UNANSWERED, WRONG, Verdict
 

@@ -110,8 +110,9 @@ BOXES = Answer(
         ]
     },
 )
+ROWS = Answer(expected=[np.array([1.0, 2.0]), np.array([3.0, 4.0])], hint="row by row.")
 RAGGED = Answer(expected=[np.array([0.5, 0.25]), np.array([1.0]), "cat"], hint="row by row.")
-ANSWERS = [THREE, PAIR, ARRAY, TEXT, TRUTH, BOXES, RAGGED]
+ANSWERS = [THREE, PAIR, ARRAY, TEXT, TRUTH, BOXES, ROWS, RAGGED]
 
 
 @pytest.mark.parametrize("untouched", [..., None, (..., 2), [1, ...], {"boxes": ...}, [{"a": ...}]])
@@ -154,6 +155,7 @@ def test_dots_and_none_are_no_answer(exercise, untouched):
                 {"labels": np.zeros(0), "boxes": np.zeros((0, 4), "float32")},
             ],
         ),
+        (ROWS, np.array([[1, 2], [3, 4]])),
         (RAGGED, ([0.5, 0.25], [1], "Cat")),
         (RAGGED, np.array([[0.5, 0.25], [1], "cat"], dtype=object)),
     ],
@@ -229,6 +231,7 @@ def generator():
             [BOXES.expected[0], {}],
             'the keys should be "boxes", "labels", yours are none. (Look at the part [1].)',
         ),
+        (ROWS, np.ones((2, 3)), "the shape should be (2,), yours is (3,). (Look at the part [0].)"),
         (RAGGED, ([0.5, 0.25], [2], "cat"), "row by row. (Look at the part [1].)"),
         (RAGGED, 5, "expected a list of 3, got int 5."),
     ],
@@ -408,7 +411,8 @@ def test_a_mistake_that_stops_is_not_the_readers():
 
 def test_a_division_by_zero_is_wrong_without_a_warning():
     exercise = Function(reference=double, cases=[(np.zeros(2),)], hint="times two.")
-    assert exercise.judge(lambda values: values / values).status == WRONG
+    message = exercise.judge(lambda values: values / values).message
+    assert message == "times two. (Tried with the float64 array [0., 0.].)"
 
 
 def test_the_cases_stay_as_they_are():

@@ -234,6 +234,17 @@ def test_an_empty_head_gives_logits():
     assert like_small(outputs="logits").judge(model).status == CORRECT
 
 
+def test_a_faint_logit_is_told_from_a_probability():
+    model = outputs_of(None, units=1)
+    model.set_weights([np.full((144, 1), 1e-3), np.array([0.5])])
+    assert like_small(output_shape=(1,), outputs="logits").judge(model).status == CORRECT
+
+
+def test_what_must_hold_is_said_alone():
+    exercise = like_small(must={"freeze it.": lambda model: not model.trainable})
+    assert exercise.judge(small_network()).message == "freeze it."
+
+
 def test_a_network_of_several_outputs_and_any_size():
     inputs = keras.Input((None, None, 3))
     x = layers.Conv2D(6, 3, padding="same")(inputs)
@@ -331,6 +342,14 @@ def test_a_trained_network_is_right(activation):
     verdict = QUADRANTS.judge(by_hand(RIGHT / 10, activation=activation))
     assert verdict.status == CORRECT
     assert verdict.message == "accuracy ≈ 1.000 on 400 images. all four."
+
+
+def test_a_network_is_judged_without_dropout():
+    inputs = keras.Input((8, 8, 1))
+    x = layers.Dense(4, name="classify")(layers.Dropout(0.99)(layers.Flatten()(inputs)))
+    model = keras.Model(inputs, x)
+    model.get_layer("classify").set_weights([RIGHT, np.zeros(4)])
+    assert QUADRANTS.judge(model).message == "accuracy ≈ 1.000 on 400 images. all four."
 
 
 def test_a_network_is_trained_and_judged():
