@@ -57,7 +57,9 @@ class Network:
         for hint, wrong in self.mistakes.items():
             if self._facts(wrong()) == facts:
                 return Verdict(WRONG, hint)
-        return Verdict(WRONG, problem if problem in self.must else f"{problem} {self.hint}")
+        if problem not in self.must:
+            problem = f"{problem.removesuffix('.')}; {self.hint}"
+        return Verdict(WRONG, problem)
 
     def _facts(self, model):
         """What is asked for, measured: what this exercise sees of a model, and no more."""
@@ -90,7 +92,7 @@ class Network:
             return f"its output should have shape {self.output_shape}, yours has {facts['output']}."
         if not models.has_layers(facts["layers"], self.layers):
             yours = ", ".join(facts["layers"])
-            return f"its layers should be {self._layers_in_words()}; yours are {yours}."
+            return f"its layers should be {self._layers_in_words()}; yours: {yours}."
         if problem := models.about_parameters(facts["parameters"], self.parameters):
             return problem
         if facts["outputs"] != self.outputs:

@@ -1,5 +1,6 @@
 """Exercises that ask for a Keras model: of a given structure, and trained."""
 
+import dataclasses
 import re
 
 import keras
@@ -141,18 +142,18 @@ def test_right_networks(build):
         (
             SMALL,
             lambda: small_network(classes=4),
-            "its output should have shape (3,), yours has (4,). count the weights of each layer.",
+            "its output should have shape (3,), yours has (4,); count the weights of each layer.",
         ),
         (
             SMALL,
             lambda: small_network(filters=5),
-            "it should have at most 351 parameters, yours has 428. count the weights",
+            "it should have at most 351 parameters, yours has 428; count the weights",
         ),
-        (SMALL, lambda: small_network(compiled=False), "it should be compiled. "),
+        (SMALL, lambda: small_network(compiled=False), "it should be compiled; "),
         (
             SMALL,
             lambda: small_network(activation="sigmoid"),
-            "should give probabilities, yours gives numbers from 0 to 1 that do not add up to 1.",
+            "should give probabilities, yours gives numbers from 0 to 1 that do not add up to 1; ",
         ),
         (SMALL, lambda: small_network(bias=False), "the first layer should have a bias."),
         (
@@ -163,26 +164,26 @@ def test_right_networks(build):
         (
             like_small(input_shape=(12, 12, 3)),
             small_network,
-            "its input should have shape (12, 12, 3), yours has (12, 12, 1).",
+            "its input should have shape (12, 12, 3), yours has (12, 12, 1); ",
         ),
         (like_small(input_shape=(12, 12)), small_network, "its input should have shape (12, 12), "),
         (like_small(input_shape=(None, None, 1)), small_network, "shape (None, None, 1), "),
         (
             like_small(parameters=344),
             small_network,
-            "it should have 344 parameters, yours has 343.",
+            "it should have 344 parameters, yours has 343; look",
         ),
         (
             like_small(parameters=342),
             small_network,
-            "it should have 342 parameters, yours has 343.",
+            "it should have 342 parameters, yours has 343; look",
         ),
         (like_small(parameters=(1000, None)), small_network, "have at least 1,000 parameters, "),
         (
             like_small(layers=["Dense", "Conv2D"]),
             small_network,
             "its layers should be Dense, Conv2D in this order; "
-            "yours are Conv2D, MaxPooling2D, Flatten, Dense.",
+            "yours: Conv2D, MaxPooling2D, Flatten, Dense; look again.",
         ),
         (
             like_small(layers=["Conv2D"] * 2),
@@ -192,19 +193,19 @@ def test_right_networks(build):
         (
             like_small(layers={"Conv2D": 2}),
             small_network,
-            "its layers should be 2 Conv2D; yours are",
+            "its layers should be 2 Conv2D; yours: ",
         ),
         (
             like_small(layers={"Conv2D": 0}),
             nested_network,
-            "its layers should be 0 Conv2D; yours are",
+            "its layers should be 0 Conv2D; yours: ",
         ),
         (
             like_small(outputs="logits"),
             small_network,
-            "should give logits, yours gives probabilities.",
+            "should give logits, yours gives probabilities; ",
         ),
-        (like_small(compiled=False), small_network, "it should not be compiled. look again."),
+        (like_small(compiled=False), small_network, "it should not be compiled; look again."),
     ],
 )
 def test_wrong_networks_get_the_hint_that_fits(exercise, build, message):
@@ -232,6 +233,29 @@ def test_an_empty_head_gives_logits():
     model = outputs_of(None)
     model.set_weights([np.zeros_like(weights) for weights in model.get_weights()])
     assert like_small(outputs="logits").judge(model).status == CORRECT
+
+
+def residual_network(skips=2):
+    inputs = x = keras.Input((12, 12, 1))
+    x = layers.Conv2D(4, 3, padding="same")(x)
+    for block in range(2):
+        y = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(4, 3, padding="same")(x)))
+        x = layers.Add()([x, y]) if block < skips else y
+    return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling2D()(x)))
+
+
+def test_a_residual_network_of_the_readers_own():
+    exercise = like_small(
+        parameters=(None, 1000),
+        layers={"Add": 2},
+        outputs="logits",
+        mistakes={"the first block only has a skip connection.": lambda: residual_network(skips=1)},
+    )
+    assert exercise.judge(residual_network()).status == CORRECT
+    wrong = exercise.judge(residual_network(skips=1)).message
+    assert wrong == "the first block only has a skip connection."
+    wrong = exercise.judge(residual_network(skips=0)).message
+    assert wrong.startswith("its layers should be 2 Add; yours: Conv2D, Conv2D, BatchNorm")
 
 
 def test_a_faint_logit_is_told_from_a_probability():
@@ -285,7 +309,7 @@ def test_the_weights_of_large_networks_stay_out_of_memory():
 # A trained network -------------------------------------------------------------------------------
 
 
-def quadrant_images(count=400):
+def quadrant_images(count=160):
     """Dim noise with one bright quarter, which is the class: upper left, upper right, lower ..."""
     rng = np.random.default_rng(0)
     images = rng.uniform(0, 0.3, (count, 8, 8, 1)).astype("float32")
@@ -341,7 +365,20 @@ QUADRANTS = Trained(quadrant_images, "look at more images.", accuracy=0.9, prais
 def test_a_trained_network_is_right(activation):
     verdict = QUADRANTS.judge(by_hand(RIGHT / 10, activation=activation))
     assert verdict.status == CORRECT
-    assert verdict.message == "accuracy ≈ 1.000 on 400 images. all four."
+    assert verdict.message == "accuracy ≈ 1.000 on 160 images. all four."
+
+
+def test_a_new_head_on_frozen_features():
+    features = keras.Sequential([keras.Input((8, 8, 1)), layers.Conv2D(2, 1), layers.Flatten()])
+    model = keras.Sequential([keras.Input((8, 8, 1)), features, layers.Dense(4)])
+    features.set_weights([np.ones((1, 1, 1, 2)), np.zeros(2)])
+    model.layers[-1].set_weights([np.repeat(RIGHT, 2, axis=0), np.zeros(4)])
+    exercise = dataclasses.replace(
+        QUADRANTS, must={"freeze the features.": lambda model: not model.layers[0].trainable}
+    )
+    assert exercise.judge(model).message == "freeze the features."
+    features.trainable = False
+    assert exercise.judge(model).status == CORRECT
 
 
 def test_a_network_is_judged_without_dropout():
@@ -349,7 +386,7 @@ def test_a_network_is_judged_without_dropout():
     x = layers.Dense(4, name="classify")(layers.Dropout(0.99)(layers.Flatten()(inputs)))
     model = keras.Model(inputs, x)
     model.get_layer("classify").set_weights([RIGHT, np.zeros(4)])
-    assert QUADRANTS.judge(model).message == "accuracy ≈ 1.000 on 400 images. all four."
+    assert QUADRANTS.judge(model).message == "accuracy ≈ 1.000 on 160 images. all four."
 
 
 def test_a_network_is_trained_and_judged():
@@ -380,7 +417,7 @@ def test_a_network_not_good_enough_gets_the_hint_that_fits(build, message):
     verdict = QUADRANTS.judge(build())
     assert verdict.status == WRONG
     assert verdict.message.startswith("accuracy ≈ 0.")
-    assert " on 400 images, and 0.9 is asked for: " in verdict.message
+    assert " on 160 images, and 0.9 is asked for: " in verdict.message
     assert message in verdict.message
 
 
@@ -398,7 +435,7 @@ def test_pixels_of_another_range_are_named(scale, condition, sign, monkeypatch):
     assert scale in trained.SCALES
     monkeypatch.setattr(trained, "SCALES", {scale: trained.SCALES[scale]})
     message = QUADRANTS.judge(trained_on(condition, sign)).message
-    assert message.startswith("accuracy ≈ 0.250 on 400 images, and 0.9 is asked for: ")
+    assert message.startswith("accuracy ≈ 0.250 on 160 images, and 0.9 is asked for: ")
     assert f"on pixels {scale} it is much better." in message
 
 
@@ -413,7 +450,7 @@ def test_accuracy_at_chance_is_hardly_training():
 
 def test_accuracy_is_cut_off_and_not_rounded():
     def one_missed():
-        images, labels = quadrant_images()
+        images, labels = quadrant_images(400)
         labels[0] = 3
         return images, labels
 
