@@ -62,7 +62,7 @@ def _softmax(scores, offset=0, axis=-1):
         (rng.normal(0, 3, (4, 6)),),
         (np.array([[1000.0, 999.0], [-1000.0, 0.0]]),),
         (np.array([-1000.0, -1001.0, -1002.0]),),
-        (np.array([[1000.0, -1000.0, 998.0]]),),
+        (np.array([[1000.0, -1000.0, -900.0]]),),
     ],
     mistakes={
         "right for small scores; large ones overflow, and very negative ones become 0.": _softmax,
@@ -97,12 +97,9 @@ def _of_the_right(values, labels):
         (np.array([[0.4, 0.3, 0.3], [0.1, 0.3, 0.6], [0.2, 0.7, 0.1]]), np.array([0, 2, 2])),
     ],
     mistakes={
-        "this is how many are right. The accuracy is their share, so divide by the number of images.": (
-            lambda *case: len(case[1]) * accuracy_by_hand(*case)
-        ),
-        "right, in per cent. Asked was a number from 0 to 1.": (
-            lambda *case: 100 * accuracy_by_hand(*case)
-        ),
+        "this is how many are right. The accuracy is their share: divide by the number of images, "
+        "whatever it is.": lambda p, labels: len(labels) * accuracy_by_hand(p, labels),
+        "right, in per cent. Asked was a share.": lambda *case: 100 * accuracy_by_hand(*case),
         "this is the mean probability of the right class. Accuracy only asks which class has the "
         "largest.": lambda *case: np.mean(_of_the_right(*case)),
         "with more than two classes the winner may have less than a half: take the class with the "
@@ -137,9 +134,7 @@ def _w_first(w, b, x, y, rate):
     mistakes={
         "you walk uphill: the slope says where the loss grows, so subtract it, multiplied by the "
         "rate.": lambda w, b, x, y, rate: step(w, b, x, y, -rate),
-        "the derivative of a square has a factor of 2.": (
-            lambda w, b, x, y, rate: step(w, b, x, y, rate / 2)
-        ),
+        "the derivative of a square has a factor of 2.": lambda *case: step(*case[:4], case[4] / 2),
         "the loss is a mean over the batch, and you took the sum: your step grows with the size of "
         "the batch.": lambda w, b, x, y, rate: step(w, b, x, y, rate * len(x)),
         "you used the new w for the slope of b. Both slopes belong to the old w and b: compute "
@@ -177,10 +172,8 @@ def _loss(probabilities, labels):
     mistakes={
         "right for small logits; large ones overflow in the exponential, and very negative ones "
         "become 0.": lambda logits, labels: _loss(_softmax(logits), labels),
-        "nearly: the softmax is safe, but a hopeless class gets a probability of exactly 0, and "
-        "the logarithm of 0 is infinite. Do without the softmax.": (
-            lambda logits, labels: _loss(safe_softmax(logits), labels)
-        ),
+        "nearly: the softmax is safe, but a hopeless class gets a probability of exactly 0, whose "
+        "logarithm is infinite.": lambda logits, labels: _loss(safe_softmax(logits), labels),
         "clipping the probability hides how wrong a hopeless answer is: its loss should be 2000, "
         "not 16.": lambda logits, labels: _loss(np.maximum(safe_softmax(logits), 1e-7), labels),
         "nearly: you take out the largest logit of the whole batch, and the exponentials of a row "
@@ -188,9 +181,7 @@ def _loss(probabilities, labels):
         "this is the sum over the batch. Asked was the mean.": lambda *case: _losses(*case).sum(),
         "the sign: a loss is never below zero here.": lambda *case: -loss_from_logits(*case),
         "these are the losses of the single images. Take their mean.": _losses,
-        "this is softmax twice. You have met it above.": (
-            lambda logits, labels: loss_from_logits(safe_softmax(logits), labels)
-        ),
+        "this is softmax twice.": lambda logits, y: loss_from_logits(safe_softmax(logits), y),
     },
 )
 def loss_from_logits(logits, labels):

@@ -38,8 +38,8 @@ EXERCISES.answer(
 )
 
 
-def _scaled_if(is_whole, image, largest=255):
-    return image.astype("float32") / largest if is_whole else image
+def _divided_if(condition, image, largest=255):
+    return image.astype("float32") / largest if condition else image
 
 
 @EXERCISES.function(
@@ -47,29 +47,26 @@ def _scaled_if(is_whole, image, largest=255):
     "uint8 runs from 0 to 255, floating point from 0 to 1 already.",
     cases=[
         (np.array([[[0, 51, 255]]], "uint8"),),
-        (np.array([[[0.0, 0.2, 1.0]]], "float32"),),
-        (np.array([[[0.0, 0.25, 1.0]]], "float64"),),
-        (np.array([[[0.5, 0.25, 0.75]]], "float16"),),
         (np.array([[[0, 1, 1]]], "uint8"),),
         (np.array([[[20], [90]], [[30], [40]]], "uint8"),),
+        (np.array([[[0.0, 0.2, 1.0]]], "float32"),),
+        (np.array([[[0.0, 0.3, 1.0]]], "float64"),),
+        (np.array([[[0.5, 0.25, 0.75]]], "float16"),),
     ],
     mistakes={
-        "you divide always; an image that is floating point already becomes black.": (
-            lambda image: _scaled_if(True, image)
-        ),
+        "you divide always; a floating-point image becomes black.": lambda x: _divided_if(True, x),
         "you look at the largest value, and a nearly black uint8 photo whose largest value is 1 "
-        "fools you. Ask for the dtype: it cannot lie.": lambda x: _scaled_if(x.max() > 1, x),
-        "floating point may be float64 or float16 as well, and yours divides these once more. Ask "
-        "whether the image is uint8.": lambda x: _scaled_if(x.dtype != np.float32, x),
-        "white must become exactly 1: the largest uint8 is 255, not 256.": (
-            lambda x: _scaled_if(x.dtype == np.uint8, x, largest=256)
-        ),
+        "fools you. Ask for the dtype: it cannot lie.": lambda x: _divided_if(x.max() > 1, x),
+        "floating point may be float64 or float16 as well, and you divide these once more. Ask "
+        "whether the image is uint8.": lambda x: _divided_if(x.dtype != "float32", x),
+        "white must become exactly 1, and the largest uint8 is 255: divide by that, not by 256, "
+        "the number of values.": lambda x: _divided_if(x.dtype == "uint8", x, largest=256),
         "you divide by the largest value of the image, so that each photo gets a white pixel. The "
-        "largest uint8 is 255.": lambda x: _scaled_if(x.dtype == np.uint8, x, largest=x.max()),
+        "largest uint8 is 255.": lambda x: _divided_if(x.dtype == "uint8", x, largest=x.max()),
     },
 )
 def to_float(image):
-    return _scaled_if(image.dtype == np.uint8, image)
+    return _divided_if(image.dtype == np.uint8, image)
 
 
 def _square(image, start):
@@ -84,16 +81,16 @@ def _square(image, start):
     "the side is the smaller of height and width; half of what is left over stays before.",
     cases=[
         (rng.random(shape, dtype="float32"),)
-        for shape in [(4, 7, 3), (9, 5, 3), (8, 5, 3), (6, 6, 1), (1, 4, 3)]
+        for shape in [(4, 7, 3), (9, 5, 3), (10, 5, 3), (6, 6, 1), (1, 4, 3)]
     ],
     mistakes={
         "this is the square at the upper left, not the one in the middle.": (
             lambda image: _square(image, lambda left_over: 0)
         ),
         "nearly: when an odd number of pixels must go, the odd one goes at the end, so round the "
-        "start down.": lambda image: _square(image, lambda left_over: (left_over + 1) // 2),
-        "`round` takes a half to the even neighbour, up or down: use `// 2` for the start, which "
-        "always rounds down.": lambda image: _square(image, lambda left_over: round(left_over / 2)),
+        "start down.": lambda image: _square(image, lambda left_over: ceil(left_over / 2)),
+        "nearly: `round` takes a half to the even neighbour, now up, now down. `// 2` rounds the "
+        "start down.": lambda image: _square(image, lambda left_over: round(left_over / 2)),
     },
 )
 def centre_crop(image):
@@ -120,47 +117,31 @@ def to_channels_last(images):
     return np.transpose(images, (0, 2, 3, 1))
 
 
-def _scaled(height, width, scale, rounded=round):
+def _scaled(height, width, shorter, rule=min, rounded=round):
+    scale = shorter / rule(height, width)
     return rounded(height * scale), rounded(width * scale)
 
 
 @EXERCISES.function(
     "02.6",
     "one factor for both axes: the wanted length over the length of the shorter axis.",
-    # All factors are exact in binary, so that no answer depends on the order of its operations.
-    # No result ends in .5: halves may be rounded up or to the even neighbour.
-    cases=[
-        (480, 640, 240),
-        (256, 341, 96),
-        (341, 256, 96),
-        (801, 400, 100),
-        (300, 300, 150),
-        (48, 64, 96),
-        (10, 7, 7),
-    ],
+    # Each factor is a binary fraction and no result ends in .5, so that neither the order of the
+    # operations nor the way to round a half matters.
+    cases=[(480, 640, 240), (256, 341, 96), (341, 256, 96), (801, 400, 100), (48, 64, 96)],
     mistakes={
         "right for landscape photos; in a portrait the width is the shorter one.": (
-            lambda height, width, shorter: _scaled(height, width, shorter / height)
-        ),
-        "right for portraits; in a landscape photo the height is the shorter one.": (
-            lambda height, width, shorter: _scaled(height, width, shorter / width)
+            lambda *case: _scaled(*case, rule=lambda height, width: height)
         ),
         "this makes the longer side fit. Asked was the shorter one.": (
-            lambda height, width, shorter: _scaled(height, width, shorter / max(height, width))
+            lambda *case: _scaled(*case, rule=max)
         ),
-        "this squashes the photo: both axes need the same factor.": (
-            lambda height, width, shorter: (shorter, shorter)
-        ),
+        "this squashes the photo: both axes need the same factor.": lambda *case: case[2:] * 2,
         "you cut the fraction off; round to the nearest pixel.": (
-            lambda height, width, shorter: _scaled(height, width, shorter / min(height, width), int)
+            lambda *case: _scaled(*case, rounded=int)
         ),
-        "you rounded up; round to the nearest pixel.": (
-            lambda height, width, shorter: _scaled(
-                height, width, shorter / min(height, width), ceil
-            )
-        ),
-        "the new height comes first, then the width.": lambda *case: size_for(*case)[::-1],
+        "you rounded up; round to the nearest pixel.": lambda *case: _scaled(*case, rounded=ceil),
+        "the height comes first, then the width.": lambda *case: size_for(*case)[::-1],
     },
 )
 def size_for(height, width, shorter):
-    return _scaled(height, width, shorter / min(height, width))
+    return _scaled(height, width, shorter)

@@ -18,13 +18,9 @@ EXERCISES.answer(
     mistakes={
         "this is the sum with the kernel flipped, a convolution in the sense of mathematics. Deep "
         "learning does not flip it.": np.sum(IMAGE[1:, 1:] * KERNEL[::-1, ::-1]),
-        "this is a window at the top. The lower right one starts a row below it, in the second "
-        "column.": np.sum(IMAGE[:3, :3] * KERNEL),
-        "this is the window at the lower left. The lower right one starts a column to the right of "
-        "it.": np.sum(IMAGE[1:, :3] * KERNEL),
-        "you lost the minus signs of the kernel's right column.": (
-            np.sum(IMAGE[1:, 1:] * np.abs(KERNEL))
-        ),
+        "this is a window at the top; go down one row.": np.sum(IMAGE[:3, :3] * KERNEL),
+        "this is the window at the lower left.": np.sum(IMAGE[1:, :3] * KERNEL),
+        "you lost the kernel's minus signs.": np.sum(IMAGE[1:, 1:] * np.abs(KERNEL)),
     },
 )
 
@@ -38,7 +34,7 @@ EXERCISES.answer(
         "this is SAME padding; here nothing is padded.": output_size(32, 5, 2, "same"),
         "you counted the steps. There is one position more than steps: the start.": 13,
         "you rounded up. A window that does not fit whole is not computed.": 15,
-        "half a step is no position: round down.": (32 - 5) / 2 + 1,
+        "half a step leads to no position: round down.": (32 - 5) / 2 + 1,
     },
     praise="(32 - 5) / 2 is 13.5: the half step is dropped, and the start makes it 14.",
 )
@@ -52,10 +48,7 @@ EXERCISES.answer(
         "the pixels left over are counted from the end of the last window, not from its start: the "
         "window's own length matters.": lambda size, kernel, stride: size % stride,
         "right wherever the window fits at least once. If it is longer than the row, it never "
-        "stands anywhere, and all pixels go unseen.": (
-            lambda size, kernel, stride: (size - kernel) % stride
-        ),
-        "these are the pixels that the windows see.": lambda *case: case[0] - ignored(*case),
+        "fits, and no pixel is seen.": lambda size, kernel, stride: (size - kernel) % stride,
     },
 )
 def ignored(size, kernel, stride):
@@ -75,7 +68,7 @@ EXERCISES.answer(
         "the pixel from the right.": SHIFT_RIGHT[:, ::-1],
         "this moves the photo down: you swapped rows and columns.": SHIFT_RIGHT.T,
         "this moves the photo up: you swapped rows and columns.": SHIFT_RIGHT.T[::-1],
-        "a 1 in the middle copies each pixel to where it is.": np.diag([0, 1, 0]),
+        "a 1 in the middle leaves each pixel where it is.": np.diag([0, 1, 0]),
     },
 )
 
@@ -115,17 +108,13 @@ def _jump_too_early(layers):
         ([],),
     ],
     mistakes={
-        "you forgot the strides: after a stride of 2, one step is worth two input pixels.": (
-            lambda layers: field_with_dilation([(k, 1, dilation) for k, _, dilation in layers])
-        ),
+        "you forgot the strides: after a stride of 2, one step is worth two input pixels, and so "
+        "it adds twice as much.": lambda x: field_with_dilation([(k, 1, d) for k, _, d in x]),
+        "you forgot the dilation: a kernel of 3 with dilation 2 is as long as one of 5, "
+        "2 x (3 - 1) + 1.": lambda x: field_with_dilation([(k, s, 1) for k, s, _ in x]),
         "a layer's stride counts for the layers behind it, not for itself: add to the field first, "
         "then multiply the jump.": _jump_too_early,
-        "you forgot the dilation: a kernel of 3 with dilation 2 spans 5 pixels.": (
-            lambda layers: field_with_dilation([(k, stride, 1) for k, stride, _ in layers])
-        ),
-        "without a layer one sees one pixel: start at 1.": (
-            lambda layers: field_with_dilation(layers) - 1
-        ),
+        "without a layer one sees one pixel: start at 1.": lambda x: field_with_dilation(x) - 1,
     },
 )
 def field_with_dilation(layers):

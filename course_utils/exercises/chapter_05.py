@@ -28,9 +28,9 @@ EXERCISES.answer(
 )
 
 
-def _accepted_of_best(probabilities, accepted, k):
+def _share_found(probabilities, accepted, k, of_row=np.any):
     best = np.argsort(-probabilities, axis=1)[:, :k]
-    return np.take_along_axis(accepted, best, axis=1)
+    return of_row(np.take_along_axis(accepted, best, axis=1), axis=1).mean()
 
 
 @EXERCISES.function(
@@ -43,59 +43,43 @@ def _accepted_of_best(probabilities, accepted, k):
         (np.array([[0.1, 0.2, 0.7]]), np.array([[True, False, False]]), 3),
     ],
     mistakes={
-        "this is the share that is right; the error is the rest.": (
-            lambda *case: 1 - accepted_top_k_error(*case)
+        "this is the share that is right; the error is the rest.": _share_found,
+        "right, in per cent. Asked was a share.": lambda *case: 100 * accepted_top_k_error(*case),
+        "you took the least likely classes: `argsort` puts the smallest first, so turn the order "
+        "around.": lambda p, accepted, k: accepted_top_k_error(-p, accepted, k),
+        "you looked at the best class alone; any of the k likeliest may be the one that is "
+        "accepted.": lambda p, accepted, k: accepted_top_k_error(p, accepted, 1),
+        "one accepted class is enough; you asked for all k.": lambda *c: (
+            1 - _share_found(*c, np.all)
         ),
-        "this is the error in per cent. Asked was a share, from 0 to 1.": (
-            lambda *case: 100 * accepted_top_k_error(*case)
-        ),
-        "you took the least likely classes: `argsort` puts the smallest first.": (
-            lambda p, accepted, k: accepted_top_k_error(-p, accepted, k)
-        ),
-        "you looked at the best class alone; any of the k may be the right one.": (
-            lambda p, accepted, k: accepted_top_k_error(p, accepted, 1)
-        ),
-        "one accepted class among the k is enough; you asked for all of them.": (
-            lambda *case: 1 - _accepted_of_best(*case).all(axis=1).mean()
-        ),
-        "count images, not classes: an image is right if any of its k is accepted.": (
-            lambda *case: 1 - _accepted_of_best(*case).mean()
-        ),
+        "count images, not classes: an image is right if any of its k likeliest classes is "
+        "accepted.": lambda *case: 1 - _share_found(*case, np.mean),
     },
     praise="with several accepted classes, the cat is right at the first guess.",
 )
 def accepted_top_k_error(probabilities, accepted, k):
-    return 1 - _accepted_of_best(probabilities, accepted, k).any(axis=1).mean()
+    return 1 - _share_found(probabilities, accepted, k)
 
 
-def _with_same_as(same):
-    """`sizes` with another formula for SAME padding."""
+def _valid(size, kernel, stride):
+    return (size - kernel) // stride + 1
 
-    def wrong(size, stack):
+
+def _same(size, kernel, stride):
+    return -(-size // stride)
+
+
+def _sizes_by(valid=_valid, same=_same):
+    """A function of a stack that follows two formulas of (size, kernel, stride)."""
+
+    def follow(size, stack):
         result = []
         for kernel, stride, padding in stack:
-            valid = output_size(size, kernel, stride)
-            size = same(size, kernel, stride) if padding == "same" else valid
+            size = (same if padding == "same" else valid)(size, kernel, stride)
             result.append(size)
         return result
 
-    return wrong
-
-
-def _rounded_up(size, stack):
-    result = []
-    for kernel, stride, padding in stack:
-        size = -(-(size - (kernel if padding == "valid" else stride)) // stride) + 1
-        result.append(size)
-    return result
-
-
-def _without_the_one(size, stack):
-    result = []
-    for kernel, stride, padding in stack:
-        size = (size - kernel) // stride if padding == "valid" else -(-size // stride)
-        result.append(size)
-    return result
+    return follow
 
 
 ALEXNET = [
@@ -119,39 +103,30 @@ ALEXNET = [
         "each layer works on what the layer before it left, not on the image.": (
             lambda size, stack: [output_size(size, *layer) for layer in stack]
         ),
-        "with VALID a window that does not fit is dropped: round down.": _rounded_up,
-        "with SAME the last window is completed by padding: round up.": (
-            _with_same_as(lambda size, kernel, stride: size // stride)
+        "with VALID a window that does not fit is dropped: round down.": (
+            _sizes_by(valid=lambda size, kernel, stride: -(-(size - kernel) // stride) + 1)
         ),
-        "there is one position more than there are steps: plus 1.": _without_the_one,
-        "you took VALID everywhere; the layers that say SAME are padded.": (
-            _with_same_as(output_size)
+        "there is one position more than there are steps: plus 1.": (
+            _sizes_by(valid=lambda size, kernel, stride: (size - kernel) // stride)
         ),
-        "SAME keeps the size only at stride 1; otherwise it is divided by the stride, rounded up.": (
-            _with_same_as(lambda size, kernel, stride: size)
+        "you took VALID everywhere; where it says SAME, zeros are added.": _sizes_by(same=_valid),
+        "with SAME the last window is completed by padding, so divide by the stride and round "
+        "up.": _sizes_by(same=lambda size, kernel, stride: size // stride),
+        "SAME keeps the size only at stride 1; it is divided by the stride, and rounded up.": (
+            _sizes_by(same=lambda size, kernel, stride: size)
         ),
-        "you pad `kernel // 2` on both sides, as is usual in PyTorch. With an even kernel that is "
-        "one pixel too many: SAME gives the size divided by the stride, rounded up.": (
-            _with_same_as(lambda size, k, stride: output_size(size + k // 2 * 2, k, stride))
+        "`kernel // 2` on both sides, as is usual in PyTorch, is one zero too many for an even "
+        "kernel. SAME divides by the stride and rounds up.": (
+            _sizes_by(
+                same=lambda size, kernel, stride: _valid(size + kernel // 2 * 2, kernel, stride)
+            )
         ),
-        "you pad `(kernel - 1) // 2` on both sides. With an even kernel that is one pixel too few: "
-        "SAME gives the size divided by the stride, rounded up.": (
-            _with_same_as(lambda size, k, stride: output_size(size + (k - 1) // 2 * 2, k, stride))
-        ),
-        "the list starts behind the first layer, not with the image.": (
-            lambda size, stack: [size, *sizes(size, stack)]
-        ),
-        "this is the last size alone; the list has one entry for each layer.": (
-            lambda size, stack: [size, *sizes(size, stack)][-1]
-        ),
+        "the list starts behind the first layer.": lambda size, stack: [size, *sizes(size, stack)],
+        "this is the last size; the list has one for each layer.": lambda *case: sizes(*case)[-1:],
     },
 )
 def sizes(size, stack):
-    result = []
-    for layer in stack:
-        size = output_size(size, *layer)
-        result.append(size)
-    return result
+    return _sizes_by()(size, stack)
 
 
 @EXERCISES.function(
@@ -159,24 +134,14 @@ def sizes(size, stack):
     "a kernel spans the channels of its own group only.",
     cases=[(5, 96, 256, 2), (3, 12, 6, 3), (3, 7, 7, 7), (1, 5, 4, 1)],
     mistakes={
-        "you ignored the groups: a kernel does not see the channels of the others.": (
-            lambda kernel, before, after, groups: grouped_parameters(kernel, before, after, 1)
-        ),
-        "this is one group; there are more of them.": (
-            lambda kernel, before, after, groups: (
-                grouped_parameters(kernel, before, after, groups) // groups
-            )
-        ),
-        "you forgot the biases, one for each channel out.": (
-            lambda kernel, before, after, groups: kernel**2 * before // groups * after
-        ),
-        "each channel out has one bias, however many groups there are.": (
-            lambda kernel, before, after, groups: (
-                kernel**2 * before // groups * after + groups * after
-            )
-        ),
-        "a kernel has height and width: kernel times kernel.": (
-            lambda kernel, before, after, groups: kernel * before // groups * after + after
+        "you ignored the groups: a kernel does not see the channels of the other groups, so it is "
+        "less deep.": lambda kernel, a, b, groups: grouped_parameters(kernel, a, b, 1),
+        "this is one group; there are more.": lambda *case: grouped_parameters(*case) // case[3],
+        "you forgot the biases.": lambda kernel, a, b, groups: kernel**2 * a // groups * b,
+        "each channel out has one bias, however many groups there are, since it belongs to one of "
+        "them.": lambda kernel, a, b, groups: (kernel**2 * a // groups + groups) * b,
+        "a kernel has height and width.": lambda kernel, a, b, groups: (
+            (kernel * a // groups + 1) * b
         ),
     },
 )
@@ -193,29 +158,25 @@ def grouped_parameters(kernel, channels_in, channels_out, groups):
         (np.ones((2, 3)), np.array([[1.0, 1, 1], [-1, -1, -1]])),
     ],
     mistakes={
-        "this is the distance; the paper's output is its square.": (
-            lambda x, codes: np.sqrt(code_distances(x, codes))
-        ),
-        "you took the mean over the D numbers; it is their sum.": (
-            lambda x, codes: code_distances(x, codes) / x.shape[1]
-        ),
-        "this is the score of a dense layer: the largest wins there, here the smallest.": (
-            lambda x, codes: x @ codes.T
-        ),
-        "you swapped the axes: one row for each image, one column for each class.": (
-            lambda x, codes: code_distances(codes, x)
-        ),
-        "square the differences, do not take their absolute value.": (
-            lambda x, codes: np.abs(x[:, np.newaxis] - codes).sum(axis=-1)
-        ),
+        "this is the distance; take its square.": lambda *case: np.sqrt(code_distances(*case)),
+        "you took the mean over D; sum.": lambda x, codes: code_distances(x, codes) / x.shape[1],
+        "these are scores, of which the largest wins.": lambda x, codes: x @ codes.T,
+        "one row for each image, please.": lambda x, codes: code_distances(codes, x),
+        "square the differences, do not take their absolute value, which gives another distance of "
+        "two points.": lambda x, codes: np.abs(x[:, np.newaxis] - codes).sum(axis=-1),
     },
 )
 def code_distances(x, codes):
     return np.sum((x[:, np.newaxis] - codes) ** 2, axis=-1)
 
 
-def _unit(rows):
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+def _first(count, distances):
+    return np.argsort(distances, axis=1)[:, :count]
+
+
+def _cosines(queries, gallery):
+    lengths = np.linalg.norm(gallery, axis=1)
+    return queries @ gallery.T / lengths / np.linalg.norm(queries, axis=1, keepdims=True)
 
 
 def _vectors(count, length):
@@ -232,29 +193,18 @@ def _vectors(count, length):
         (_vectors(2, 3), _vectors(4, 3), 4),
     ],
     mistakes={
-        "this is the nearest by distance; by angle the length must not matter.": (
-            lambda queries, gallery, count: np.argsort(code_distances(queries, gallery), axis=1)[
-                :, :count
-            ]
-        ),
-        "a product alone favours long vectors: scale all of them to length 1 first.": (
-            lambda queries, gallery, count: np.argsort(-queries @ gallery.T, axis=1)[:, :count]
-        ),
-        "these are the least alike: `argsort` puts the smallest first.": (
-            lambda queries, gallery, count: nearest_by_cosine(-queries, gallery, count)
-        ),
-        "the right ones, in the wrong order: the best comes first.": (
-            lambda *case: nearest_by_cosine(*case)[:, ::-1]
-        ),
-        "these are the cosines; asked were the indices of the largest.": (
-            lambda queries, gallery, count: (
-                -np.sort(-_unit(queries) @ _unit(gallery).T, axis=1)[:, :count]
-            )
-        ),
-        "you searched the queries for each picture of the gallery; it is the other way round.": (
-            lambda queries, gallery, count: nearest_by_cosine(gallery, queries, count)
-        ),
+        "this is the nearest by distance; by angle the length of a vector must not matter. Scale all "
+        "to length 1.": lambda queries, gallery, n: _first(n, code_distances(queries, gallery)),
+        "a product alone favours long vectors: scale all of them to length 1 before you multiply, "
+        "or divide after.": lambda queries, gallery, n: _first(n, -queries @ gallery.T),
+        "these are the least alike: `argsort` puts the smallest first, and the largest cosine is "
+        "the best.": lambda queries, gallery, n: _first(n, _cosines(queries, gallery)),
+        "the right ones, but the best comes first.": lambda *c: nearest_by_cosine(*c)[:, ::-1],
+        "these are the cosines; asked were the indices of the largest, which `argsort` gives you, "
+        "not `sort`.": lambda queries, gallery, n: -np.sort(-_cosines(queries, gallery))[:, :n],
+        "for each query the pictures, not for each picture the queries: you swapped the two, or "
+        "the axes.": lambda queries, gallery, n: nearest_by_cosine(gallery, queries, n),
     },
 )
 def nearest_by_cosine(queries, gallery, count):
-    return np.argsort(-_unit(queries) @ _unit(gallery).T, axis=1)[:, :count]
+    return _first(count, -_cosines(queries, gallery))

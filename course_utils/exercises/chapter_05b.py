@@ -17,14 +17,10 @@ EXERCISES.answer(
     256 * 64 + 9 * 64 * 64 + 64 * 256,
     "add up three products: 1 x 1 x 256 x 64, then 3 x 3 on the 64, then back to 256.",
     mistakes={
-        "the 3 x 3 convolution stays at 64 channels; only the last one widens.": (
-            256 * 64 + 9 * 64 * 256 + 64 * 256
-        ),
+        "the 3 x 3 convolution stays at 64 channels.": 256 * 64 + 9 * 64 * 256 + 64 * 256,
         "the one in the middle has 3 x 3 = 9 places.": 256 * 64 + 64 * 64 + 64 * 256,
         "the last 1 x 1 convolution, up to 256, is missing.": 256 * 64 + 9 * 64 * 64,
-        "without biases: the BatchNorm behind each has a shift of its own.": (
-            256 * 64 + 64 + 9 * 64 * 64 + 64 + 64 * 256 + 256
-        ),
+        "without biases: BatchNorm has a shift.": 256 * 65 + 9 * 64 * 64 + 64 + 64 * 256 + 64,
         "these are two 3 x 3 convolutions on 256 channels, undivided.": 2 * 9 * 256 * 256,
     },
     praise="69,632, where two 3 x 3 convolutions on 256 channels have 1,179,648.",
@@ -36,25 +32,18 @@ EXERCISES.answer(
     "blocks times convolutions, and what stands before and after them.",
     cases=[([3, 4, 6, 3], 2), ([3, 8, 36, 3], 3), ([5, 5, 5], 2), ([1], 2)],
     mistakes={
-        "the first convolution and the dense layer count as well.": (
-            lambda stages, convolutions: convolutions * sum(stages)
-        ),
-        "two layers stand outside the blocks: one in front, one at the end.": (
-            lambda stages, convolutions: convolutions * sum(stages) + 1
-        ),
-        "a stage has several blocks: add them up.": (
-            lambda stages, convolutions: convolutions * len(stages) + 2
-        ),
-        "the convolutions in shortcuts stand beside the others, not behind them.": (
-            lambda stages, convolutions: convolutions * sum(stages) + 2 + len(stages) - 1
-        ),
+        "the first convolution and the dense layer count too.": lambda s, each: each * sum(s),
+        "two layers are in no block: the first and the last.": lambda s, each: each * sum(s) + 1,
+        "a stage has several blocks: add them up.": lambda s, each: each * len(s) + 2,
+        "the convolutions in shortcuts stand beside the others, not behind them, so they add no "
+        "depth.": lambda s, each: each * sum(s) + 2 + len(s) - 1,
     },
 )
 def resnet_depth(stages, convolutions):
     return convolutions * sum(stages) + 2
 
 
-def _on_the_input(size, channels, *widths):
+def _on_input(size, channels, *widths):
     """Multiply-adds of 1 x 1 convolutions that all work on the input."""
     return size * size * channels * sum(widths)
 
@@ -71,26 +60,22 @@ def _on_the_input(size, channels, *widths):
     ],
     mistakes={
         "the 3 x 3 and the 5 x 5 work on the reduced channels, and the reductions cost something "
-        "themselves.": lambda size, channels, widths: _on_the_input(
-            size, channels, widths[0], 9 * widths[2], 25 * widths[4], widths[5]
+        "themselves.": lambda size, channels, w: _on_input(
+            size, channels, w[0], 9 * w[2], 25 * w[4], w[5]
         ),
-        "these are the weights; each is used at every place of the map.": (
-            lambda size, channels, widths: inception_cost(1, channels, widths)
-        ),
-        "a multiply-add is one operation here, not two.": lambda *case: 2 * inception_cost(*case),
-        "the projection behind the pooling is missing.": (
-            lambda size, channels, widths: inception_cost(size, channels, (*widths[:5], 0))
-        ),
-        "the two reductions cost something as well.": lambda size, channels, widths: (
-            inception_cost(size, channels, widths)
-            - _on_the_input(size, channels, widths[1], widths[3])
+        "these are the weights; each is used at every place of the map, and there are size x size "
+        "of them.": lambda size, channels, w: inception_cost(1, channels, w),
+        "a multiply-add counts once, not twice.": lambda *case: 2 * inception_cost(*case),
+        "the projection is missing.": lambda *case: inception_cost(*case[:2], (*case[2][:5], 0)),
+        "the two reductions cost something as well.": lambda size, channels, w: (
+            inception_cost(size, channels, w) - _on_input(size, channels, w[1], w[3])
         ),
     },
 )
 def inception_cost(size, channels, widths):
     ones, reduce_3, threes, reduce_5, fives, projection = widths
-    on_the_input = _on_the_input(size, channels, ones, reduce_3, reduce_5, projection)
-    return on_the_input + size * size * (9 * reduce_3 * threes + 25 * reduce_5 * fives)
+    on_input = _on_input(size, channels, ones, reduce_3, reduce_5, projection)
+    return on_input + size * size * (9 * reduce_3 * threes + 25 * reduce_5 * fives)
 
 
 def _softmax(logits, offset, axis=1):
@@ -109,20 +94,14 @@ def _softmax(logits, offset, axis=1):
     ],
     mistakes={
         "right, until a logit is large: e to the power of 1000 is not a number that fits. Take off "
-        "the row's largest first.": lambda logits, temperature: _softmax(logits / temperature, 0),
+        "the row's largest first.": lambda logits, t: _softmax(logits / t, 0),
         "nearly: you take off the largest logit of all rows, and a row far below it becomes 0 / 0. "
-        "Take off the row's own.": (
-            lambda logits, temperature: _softmax(logits / temperature, logits.max() / temperature)
-        ),
-        "a high temperature makes answers softer: divide by it.": (
-            lambda logits, temperature: soften(logits, 1 / temperature)
-        ),
+        "Take the row's own.": lambda logits, t: _softmax(logits / t, logits.max() / t),
+        "a high temperature makes answers softer: divide.": lambda x, t: soften(x, 1 / t),
         "divide the logits, before the softmax, not the probabilities.": (
             lambda logits, temperature: soften(logits, 1) / temperature
         ),
-        "each row is one image: sum along the classes, axis 1.": (
-            lambda logits, temperature: soften(logits.T, temperature).T
-        ),
+        "each row is one image: sum along the classes.": lambda x, t: soften(x.T, t).T,
     },
 )
 def soften(logits, temperature):
@@ -130,16 +109,17 @@ def soften(logits, temperature):
     return _softmax(logits, logits.max(axis=1, keepdims=True))
 
 
-def _zeros_around(x, channels, before):
-    after = channels - x.shape[-1] - before
-    return np.pad(x, ((0, 0), (0, 0), (0, 0), (before, after)))
+def _shortcut(x, channels, step=2, front=lambda missing: missing // 2):
+    missing = channels - x.shape[-1]
+    before = front(missing)
+    pairs = ((0, 0), (0, 0), (0, 0), (before, missing - before))
+    return np.pad(x[:, ::step, ::step], pairs)
 
 
 def _average_two(x, channels):
-    height, width = x.shape[1] // 2 * 2, x.shape[2] // 2 * 2
-    x = x[:, :height, :width]
+    x = x[:, : x.shape[1] // 2 * 2, : x.shape[2] // 2 * 2]
     means = (x[:, ::2, ::2] + x[:, 1::2, ::2] + x[:, ::2, 1::2] + x[:, 1::2, 1::2]) / 4
-    return _zeros_around(means, channels, (channels - x.shape[-1]) // 2)
+    return _shortcut(means, channels, step=1)
 
 
 @EXERCISES.function(
@@ -147,23 +127,20 @@ def _average_two(x, channels):
     "two steps: every second pixel, then zeros in front of and behind the channels.",
     cases=[(_values(2, 6, 4, 3), 6), (_values(1, 5, 7, 2), 6), (_values(3, 4, 6, 1), 1)],
     mistakes={
-        "the size stays: take every second pixel in height and width.": (
-            lambda x, channels: _zeros_around(x, channels, (channels - x.shape[-1]) // 2)
-        ),
-        "half of the zeros belong in front.": (
-            lambda x, channels: _zeros_around(x[:, ::2, ::2], channels, 0)
-        ),
-        "an odd channel of zeros goes behind, not in front.": (
-            lambda x, channels: _zeros_around(
-                x[:, ::2, ::2], channels, (channels - x.shape[-1] + 1) // 2
-            )
-        ),
+        "take every second pixel in height and width.": lambda *case: _shortcut(*case, step=1),
+        "half of the zeros belong in front.": lambda *case: _shortcut(*case, front=lambda n: 0),
+        "an odd channel of zeros goes behind, not in front: round half of their number down for "
+        "the front.": lambda *case: _shortcut(*case, front=lambda missing: (missing + 1) // 2),
         "this averages 2 x 2 pixels; the paper's shortcut skips them.": _average_two,
     },
     praise="no parameter, and nothing to learn: the block decides what to add.",
 )
 def shortcut(x, channels):
-    return _zeros_around(x[:, ::2, ::2], channels, (channels - x.shape[-1]) // 2)
+    return _shortcut(x, channels)
+
+
+def _scale(gamma, variance):
+    return gamma / np.sqrt(variance + 0.001)
 
 
 def _norms(count):
@@ -181,29 +158,15 @@ def _norms(count):
     ],
     tolerance=1e-5,
     mistakes={
-        "the mean is taken off before the scaling, so it is scaled too.": (
-            lambda weights, gamma, beta, mean, variance: np.vstack(
-                [fold(weights, gamma, beta, mean, variance)[:-1], beta - mean]
-            )
-        ),
-        "you forgot the mean, which is taken off from what the weights put out.": (
-            lambda weights, gamma, beta, mean, variance: fold(weights, gamma, beta, 0, variance)
-        ),
-        "divide by the standard deviation, the root of the variance.": (
-            lambda weights, gamma, beta, mean, variance: fold(
-                weights, gamma, beta, mean, (variance + 0.001) ** 2 - 0.001
-            )
-        ),
-        "add epsilon, 0.001, to the variance, as Keras does.": (
-            lambda weights, gamma, beta, mean, variance: fold(
-                weights, gamma, beta, mean, variance - 0.001
-            )
-        ),
-        "the bias is the last row, below the weights.": (
-            lambda *case: np.roll(fold(*case), 1, axis=0)
-        ),
+        "the mean is taken off before the scaling, so it is scaled too: multiply it by the scale "
+        "as well.": lambda w, gamma, beta, mean, v: np.vstack([w * _scale(gamma, v), beta - mean]),
+        "you forgot the mean.": lambda w, gamma, beta, mean, v: fold(w, gamma, beta, 0, v),
+        "divide by the standard deviation, the root of the variance plus 0.001, not by the "
+        "variance.": lambda w, gamma, *rest: fold(w, gamma * _scale(1, rest[-1]), *rest),
+        "add epsilon, 0.001, to the variance.": lambda *case: fold(*case[:4], case[4] - 0.001),
+        "the bias is the last row.": lambda *case: np.roll(fold(*case), 1, axis=0),
     },
 )
 def fold(weights, gamma, beta, mean, variance):
-    scale = gamma / np.sqrt(variance + 0.001)
+    scale = _scale(gamma, variance)
     return np.vstack([weights * scale, beta - mean * scale])
