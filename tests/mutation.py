@@ -88,7 +88,9 @@ def _instead_of(node):
             yield node.operand
         case ast.BinOp():
             yield from (_copy(node, op=other()) for other in OPERATORS.get(type(node.op), ()))
-            yield from (node.left, node.right, _copy(node, left=node.right, right=node.left))
+            yield from (node.left, node.right)
+            if not isinstance(node.op, ast.Add | ast.Mult):
+                yield _copy(node, left=node.right, right=node.left)
         case ast.Compare():
             yield from (_copy(node, ops=[op()]) for op in OPERATORS.get(type(node.ops[0]), ()))
         case ast.AugAssign():

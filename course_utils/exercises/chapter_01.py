@@ -17,8 +17,7 @@ EXERCISES.answer(
         "you forgot the biases.": 32 * 32 * 3 * 100 + 100 * 10,
         "a colour photo has three channels.": 32 * 32 * 100 + 100 + 100 * 10 + 10,
         "this is the first layer only.": 32 * 32 * 3 * 100 + 100,
-        "the second layer gets the 100 units of the first, not the pixels.": 32 * 32 * 3 * 110
-        + 110,
+        "the second layer gets 100 numbers, not the pixels.": 32 * 32 * 3 * 110 + 110,
     },
     praise="nearly all of them in the first layer, and the photo is tiny.",
 )
@@ -98,8 +97,8 @@ def _of_the_right(values, labels):
     ],
     mistakes={
         "this is how many are right. The accuracy is their share: divide by the number of images, "
-        "whatever it is.": lambda p, labels: len(labels) * accuracy_by_hand(p, labels),
-        "right, in per cent. Asked was a share.": lambda *case: 100 * accuracy_by_hand(*case),
+        "`len(labels)`.": lambda p, labels: len(labels) * accuracy_by_hand(p, labels),
+        "right, but in per cent, not from 0 to 1.": lambda *case: 100 * accuracy_by_hand(*case),
         "this is the mean probability of the right class. Accuracy only asks which class has the "
         "largest.": lambda *case: np.mean(_of_the_right(*case)),
         "with more than two classes the winner may have less than a half: take the class with the "
@@ -167,7 +166,7 @@ def _loss(probabilities, labels):
     cases=[
         (rng.normal(0, 3, (6, 4)), np.array([0, 3, 1, 1, 2, 0])),
         (np.array([[1000.0, -1000.0], [0.0, 5.0]]), np.array([1, 1])),
-        (np.array([[-1000.0, -1001.0, -1002.0]]), np.array([0])),
+        (np.array([[-1000.0, -1001.0, -1500.0]]), np.array([2])),
     ],
     mistakes={
         "right for small logits; large ones overflow in the exponential, and very negative ones "

@@ -69,6 +69,11 @@ def to_float(image):
     return _divided_if(image.dtype == np.uint8, image)
 
 
+def _images(*shapes):
+    """Cases of one image, or one batch, each."""
+    return [(rng.random(shape, dtype="float32"),) for shape in shapes]
+
+
 def _square(image, start):
     """The largest square of an image; `start(left_over)` says where it begins on each axis."""
     side = min(image.shape[:2])
@@ -79,10 +84,7 @@ def _square(image, start):
 @EXERCISES.function(
     "02.4",
     "the side is the smaller of height and width; half of what is left over stays before.",
-    cases=[
-        (rng.random(shape, dtype="float32"),)
-        for shape in [(4, 7, 3), (9, 5, 3), (10, 5, 3), (6, 6, 1), (1, 4, 3)]
-    ],
+    cases=_images((4, 7, 3), (9, 5, 3), (10, 5, 3), (3, 9, 3), (6, 6, 1), (1, 4, 3)),
     mistakes={
         "this is the square at the upper left, not the one in the middle.": (
             lambda image: _square(image, lambda left_over: 0)
@@ -100,10 +102,7 @@ def centre_crop(image):
 @EXERCISES.function(
     "02.5",
     "axis 1 moves to the end, the other axes keep their order.",
-    cases=[
-        (rng.random(shape, dtype="float32"),)
-        for shape in [(2, 3, 5, 7), (1, 3, 4, 4), (1, 1, 3, 2)]
-    ],
+    cases=_images((2, 3, 5, 7), (1, 3, 4, 4), (1, 1, 3, 2)),
     mistakes={
         "the shape is right and the pixels are scrambled: reshape reads the numbers in the order "
         "in which they lie in memory. Axes are moved with transpose.": (

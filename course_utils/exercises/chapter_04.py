@@ -41,8 +41,10 @@ def _stack(weights, channels):
     "each layer takes one entry of the list as channels in and the next as channels out.",
     cases=[(3, [1, 16, 32, 32]), (5, [3, 7]), (1, [4, 2, 9]), (3, [16])],
     mistakes={
-        "you forgot the biases, one for each channel out of each of the layers, wherever it stands "
-        "in the stack.": lambda kernel, channels: _stack(kernel**2, channels) - sum(channels[1:]),
+        "you forgot the biases, one for each channel that a layer puts out; the channels of the "
+        "image have none.": lambda kernel, channels: (
+            _stack(kernel**2, channels) - sum(channels[1:])
+        ),
         "only the first layer works on the image; each later one takes the channels that the layer "
         "before puts out.": lambda kernel, channels: sum(
             _stack(kernel**2, [channels[0], after]) for after in channels[1:]

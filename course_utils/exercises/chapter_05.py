@@ -44,14 +44,13 @@ def _share_found(probabilities, accepted, k, of_row=np.any):
     ],
     mistakes={
         "this is the share that is right; the error is the rest.": _share_found,
-        "right, in per cent. Asked was a share.": lambda *case: 100 * accepted_top_k_error(*case),
+        "this is in per cent, not from 0 to 1.": lambda *case: 100 * accepted_top_k_error(*case),
         "you took the least likely classes: `argsort` puts the smallest first, so turn the order "
         "around.": lambda p, accepted, k: accepted_top_k_error(-p, accepted, k),
         "you looked at the best class alone; any of the k likeliest may be the one that is "
         "accepted.": lambda p, accepted, k: accepted_top_k_error(p, accepted, 1),
-        "one accepted class is enough; you asked for all k.": lambda *c: (
-            1 - _share_found(*c, np.all)
-        ),
+        "one accepted class among the k is enough, and you asked for all of them: `any` of the k, "
+        "not `all`.": lambda *case: 1 - _share_found(*case, np.all),
         "count images, not classes: an image is right if any of its k likeliest classes is "
         "accepted.": lambda *case: 1 - _share_found(*case, np.mean),
     },
@@ -82,17 +81,11 @@ def _sizes_by(valid=_valid, same=_same):
     return follow
 
 
-ALEXNET = [
-    (11, 4, "valid"), (3, 2, "valid"), (5, 1, "same"), (3, 2, "valid"), (3, 1, "same"),
-    (3, 1, "same"), (3, 1, "same"), (3, 2, "valid"),
-]  # fmt: skip
-
-
 @EXERCISES.function(
     "05.3",
     "the size behind one layer is the size before the next.",
     cases=[
-        (227, ALEXNET),
+        (227, [(11, 4, "valid"), (3, 2, "valid"), (5, 1, "same"), (3, 2, "valid"), (3, 1, "same")]),
         (225, [(7, 2, "same"), (3, 2, "same")]),
         (40, [(4, 2, "same"), (2, 4, "same"), (6, 1, "same")]),  # even kernels
         (21, [(2, 2, "same")]),
@@ -115,14 +108,13 @@ ALEXNET = [
         "SAME keeps the size only at stride 1; it is divided by the stride, and rounded up.": (
             _sizes_by(same=lambda size, kernel, stride: size)
         ),
-        "`kernel // 2` on both sides, as is usual in PyTorch, is one zero too many for an even "
-        "kernel. SAME divides by the stride and rounds up.": (
-            _sizes_by(
-                same=lambda size, kernel, stride: _valid(size + kernel // 2 * 2, kernel, stride)
-            )
+        "`kernel // 2` on both sides, as in PyTorch, is one zero too many for an even kernel. SAME "
+        "divides by the stride and rounds up.": (
+            _sizes_by(same=lambda size, k, stride: _valid(size + k // 2 * 2, k, stride))
         ),
         "the list starts behind the first layer.": lambda size, stack: [size, *sizes(size, stack)],
-        "this is the last size; the list has one for each layer.": lambda *case: sizes(*case)[-1:],
+        "this is the last size alone; the list has one entry for each of the layers, in their "
+        "order.": lambda size, stack: [size, *sizes(size, stack)][-1],
     },
 )
 def sizes(size, stack):
@@ -158,10 +150,11 @@ def grouped_parameters(kernel, channels_in, channels_out, groups):
         (np.ones((2, 3)), np.array([[1.0, 1, 1], [-1, -1, -1]])),
     ],
     mistakes={
-        "this is the distance; take its square.": lambda *case: np.sqrt(code_distances(*case)),
-        "you took the mean over D; sum.": lambda x, codes: code_distances(x, codes) / x.shape[1],
-        "these are scores, of which the largest wins.": lambda x, codes: x @ codes.T,
-        "one row for each image, please.": lambda x, codes: code_distances(codes, x),
+        "this is the distance; asked was its square.": lambda *c: np.sqrt(code_distances(*c)),
+        "you took the mean over the D numbers; the squared distance is the sum of their squared "
+        "differences.": lambda x, codes: code_distances(x, codes) / x.shape[1],
+        "this is a dense layer; here the smallest number wins.": lambda x, codes: x @ codes.T,
+        "each image has a row, each class a column.": lambda x, codes: code_distances(codes, x),
         "square the differences, do not take their absolute value, which gives another distance of "
         "two points.": lambda x, codes: np.abs(x[:, np.newaxis] - codes).sum(axis=-1),
     },
@@ -193,7 +186,7 @@ def _vectors(count, length):
         (_vectors(2, 3), _vectors(4, 3), 4),
     ],
     mistakes={
-        "this is the nearest by distance; by angle the length of a vector must not matter. Scale all "
+        "this is the nearest by distance; by angle the length must not matter. Scale all of them "
         "to length 1.": lambda queries, gallery, n: _first(n, code_distances(queries, gallery)),
         "a product alone favours long vectors: scale all of them to length 1 before you multiply, "
         "or divide after.": lambda queries, gallery, n: _first(n, -queries @ gallery.T),
@@ -202,8 +195,8 @@ def _vectors(count, length):
         "the right ones, but the best comes first.": lambda *c: nearest_by_cosine(*c)[:, ::-1],
         "these are the cosines; asked were the indices of the largest, which `argsort` gives you, "
         "not `sort`.": lambda queries, gallery, n: -np.sort(-_cosines(queries, gallery))[:, :n],
-        "for each query the pictures, not for each picture the queries: you swapped the two, or "
-        "the axes.": lambda queries, gallery, n: nearest_by_cosine(gallery, queries, n),
+        "you searched the queries for each picture of the gallery; search the gallery for each "
+        "query.": lambda queries, gallery, n: nearest_by_cosine(gallery, queries, n),
     },
 )
 def nearest_by_cosine(queries, gallery, count):

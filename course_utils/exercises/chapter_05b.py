@@ -20,7 +20,7 @@ EXERCISES.answer(
         "the 3 x 3 convolution stays at 64 channels.": 256 * 64 + 9 * 64 * 256 + 64 * 256,
         "the one in the middle has 3 x 3 = 9 places.": 256 * 64 + 64 * 64 + 64 * 256,
         "the last 1 x 1 convolution, up to 256, is missing.": 256 * 64 + 9 * 64 * 64,
-        "without biases: BatchNorm has a shift.": 256 * 65 + 9 * 64 * 64 + 64 + 64 * 256 + 64,
+        "without biases: the BatchNorm behind each has a shift.": 69_632 + 64 + 64 + 256,
         "these are two 3 x 3 convolutions on 256 channels, undivided.": 2 * 9 * 256 * 256,
     },
     praise="69,632, where two 3 x 3 convolutions on 256 channels have 1,179,648.",
@@ -90,7 +90,7 @@ def _softmax(logits, offset, axis=1):
         (_values(3, 4), 2.0),
         (_values(2, 5), 0.5),
         (np.array([[1000.0, 998.0, 0.0], [0.0, 0.0, 0.0]]), 1.0),
-        (np.array([[800.0, 0.0, -800.0, 790.0]]), 1.0),
+        (np.array([[800.0, -800.0, -700.0]]), 1.0),
     ],
     mistakes={
         "right, until a logit is large: e to the power of 1000 is not a number that fits. Take off "
@@ -98,9 +98,7 @@ def _softmax(logits, offset, axis=1):
         "nearly: you take off the largest logit of all rows, and a row far below it becomes 0 / 0. "
         "Take the row's own.": lambda logits, t: _softmax(logits / t, logits.max() / t),
         "a high temperature makes answers softer: divide.": lambda x, t: soften(x, 1 / t),
-        "divide the logits, before the softmax, not the probabilities.": (
-            lambda logits, temperature: soften(logits, 1) / temperature
-        ),
+        "divide the logits, not the probabilities.": lambda x, t: soften(x, 1) / t,
         "each row is one image: sum along the classes.": lambda x, t: soften(x.T, t).T,
     },
 )
