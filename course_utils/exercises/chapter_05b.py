@@ -89,8 +89,9 @@ def _softmax(logits, offset, axis=1):
     cases=[
         (_values(3, 4), 2.0),
         (_values(2, 5), 0.5),
-        (np.array([[1000.0, 998.0, 0.0], [0.0, 0.0, 0.0]]), 1.0),
+        (np.array([[1000.0, 998.0, 0.0], [0.0, 0.0, 0.0], [-900.0, -1000.0, -950.0]]), 0.5),
         (np.array([[800.0, -800.0, -700.0]]), 1.0),
+        (np.array([[1000.0, 0.0, -1000.0]]), 500.0),
     ],
     mistakes={
         "right, until a logit is large: e to the power of 1000 is not a number that fits. Take off "
