@@ -1,0 +1,94 @@
+"""Code that is wrong in one place only is not accepted as the solution of an exercise."""
+
+import numpy as np
+import pytest
+from exercise_cells import answer_of, sources
+from mutation import mutants
+
+from course_utils.exercises.judge import find
+from course_utils.exercises.kinds import CORRECT, Answer
+
+SOLUTIONS = sources("solution")
+# Changes after which a solution is still right, and why.
+HARMLESS = {
+    "02.3": {
+        "return image / 255": "NumPy divides whole numbers in floating point",
+        "return image.astype('int32') / 255": "the same",
+    },
+    "02.4": {"side = min(width, height)": "the order does not matter"},
+    "02.6": {"scale = shorter / min(width, height)": "the order does not matter"},
+    "03.6": {"jump, field = (1, 1)": "both are 1"},
+    "04.6": {
+        "mean, variance = (x.mean(axis=(1, 0, 2)), x.var(axis=(0, 1, 2)))": "a set of axes",
+        "mean, variance = (x.mean(axis=(0, 2, 1)), x.var(axis=(0, 1, 2)))": "a set of axes",
+        "mean, variance = (x.mean(axis=(0, 1, 2)), x.var(axis=(1, 0, 2)))": "a set of axes",
+        "mean, variance = (x.mean(axis=(0, 1, 2)), x.var(axis=(0, 2, 1)))": "a set of axes",
+    },
+    "05.2": {
+        "best = np.argsort(-probabilities)[:, :k]": "the last axis is the default, and is axis 1",
+        "found = np.take_along_axis(accepted, best).any(axis=1)": "the same",
+    },
+    "05.4": {
+        "return kernel * kernel * (channels_in / groups) * channels_out + channels_out": (
+            "the groups divide the channels"
+        )
+    },
+    "05.5": {"return np.sum((codes - x[:, np.newaxis]) ** 2, axis=-1)": "a square has no sign"},
+    "05.6": {
+        "queries = queries": "the length of a query does not change which vector is nearest to it",
+        "queries = queries * np.linalg.norm(queries, axis=1, keepdims=True)": "the same",
+        "queries = queries / np.linalg.norm(queries, keepdims=True)": "the same",
+        "return np.argsort(-queries @ gallery.T)[:, :count]": "the last axis is the default",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("source", "changed"),
+    [
+        ("a - 1", {"a + 1", "a", "1", "1 - a", "a - 2", "a - 0"}),
+        ("a * b", {"a / b", "a + b", "a", "b"}),
+        ("a // b", {"a * b", "a / b", "a", "b", "b // a"}),
+        ("a ** b", {"a * b", "a", "b", "b ** a"}),
+        ("a < b", {"a <= b"}),
+        ("-a", {"a"}),
+        ("0.5", {"1.5", "-0.5", "5.0", "0.05"}),
+        ("True", set()),
+        ("a += b", {"a -= b", "pass"}),
+        ("a if b else c", {"a", "c"}),
+        ("if a:\n    b", {"if True:\n    b", "if False:\n    b"}),
+        ("f(a, b)", {"f(b, a)", "a"}),
+        ("np.max(a)", {"np.min(a)", "np.mean(a)", "a"}),
+        ("a.any()", {"a.all()", "a"}),
+        ("f(axis=1)", {"f()", "f(axis=2)", "f(axis=0)"}),
+        ("a = 'float32'", {"a = 'float16'", "a = 'int32'"}),
+        ("(a, b, c)", {"(b, a, c)", "(a, c, b)"}),
+        ("lambda a, b: a", {"lambda b, a: a"}),
+        ("a[:b]", {"a[0 + 1:b]", "a[:b + 1]", "a[:b + -1]"}),
+        ("import ceil", set()),
+        ("check('99.1', 1 + 2)", set()),
+    ],
+)
+def test_mutants_change_one_thing(source, changed):
+    assert set(mutants(source)) == changed
+
+
+def test_a_mutant_is_known_by_the_line_that_changed():
+    assert mutants("a\nb = 2\nc")["a\nb = 3\nc"] == "b = 3"
+
+
+def is_accepted(exercise, code):
+    try:
+        answer = answer_of(code)
+    except Exception:  # a cell that fails hands in nothing
+        return False
+    same = isinstance(exercise, Answer) and np.array_equal(answer, exercise.expected)
+    return not same and exercise.judge(answer).status == CORRECT
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", SOLUTIONS)
+def test_every_wrong_change_of_a_solution_is_refused(name):
+    changes = mutants(SOLUTIONS[name])
+    accepted = {line for code, line in changes.items() if is_accepted(find(name), code)}
+    assert accepted == set(HARMLESS.get(name, {}))
