@@ -49,6 +49,8 @@ EXERCISES.answer(
         "window's own length matters.": lambda size, kernel, stride: size % stride,
         "right wherever the window fits at least once. If it is longer than the row, it never "
         "fits, and no pixel is seen.": lambda size, kernel, stride: (size - kernel) % stride,
+        "a window exactly as long as the row fits once, and sees all of it; only a longer one sees "
+        "nothing.": lambda size, kernel, step: (size - kernel) % step if size > kernel else size,
     },
 )
 def ignored(size, kernel, stride):
