@@ -6,17 +6,15 @@ is not flipped (Goodfellow, Bengio and Courville, Deep Learning, 2016, section 9
 
 import numpy as np
 
+from course_utils._checks import one_of, whole_number
+
 PADDINGS = ("valid", "same")
-CHUNK_BYTES = 2**20  # windows copied at a time: they stay in the processor's cache
-# Multiply-adds of one matrix product: OpenBLAS, NumPy's usual library, shares larger ones among
-# threads, and where other programs keep a core busy these wait for each other many times too long.
-PRODUCT_SIZE = 500_000
 
 
 def output_size(size, kernel, stride=1, padding="valid", dilation=1):
     """Number of positions of a sliding window along one axis.
 
-    VALID counts the places where the whole window fits; SAME pads the axis first, so that the
+    VALID counts the positions at which the whole window fits; SAME pads the axis first, so that the
     number of positions depends on the stride alone.
 
     Args:
@@ -32,20 +30,21 @@ def output_size(size, kernel, stride=1, padding="valid", dilation=1):
     Raises:
         ValueError: if a length is not a whole number >= 1, or the padding is unknown.
     """
-    _check_lengths(size=size, kernel=kernel, stride=stride, dilation=dilation)
-    if _check_padding(padding) == "same":
+    size, stride = whole_number("size", size), whole_number("stride", stride)
+    window = _window(kernel, dilation)
+    if one_of("padding", padding, PADDINGS) == "same":
         return -(-size // stride)
-    window = dilation * (kernel - 1) + 1
     return max(0, (size - window) // stride + 1)
 
 
-def same_padding(size, kernel, stride=1):
+def same_padding(size, kernel, stride=1, dilation=1):
     """Zeros that SAME padding adds on each side of one axis.
 
     Args:
         size: input length in pixels, >= 1.
         kernel: kernel length in pixels, >= 1.
         stride: step in pixels, >= 1.
+        dilation: distance in pixels between neighbouring kernel elements, >= 1.
 
     Returns:
         (before, after) in pixels; an odd one goes after, as in TensorFlow.
@@ -53,28 +52,33 @@ def same_padding(size, kernel, stride=1):
     Raises:
         ValueError: if a length is not a whole number >= 1.
     """
-    positions = output_size(size, kernel, stride, "same")
-    total = max(0, (positions - 1) * stride + kernel - size)
+    size, stride = whole_number("size", size), whole_number("stride", stride)
+    window = _window(kernel, dilation)
+    positions = output_size(size, window, stride, "same")
+    total = max(0, (positions - 1) * stride + window - size)
     return total // 2, total - total // 2
 
 
-def conv2d(images, kernels, stride=1, padding="valid"):
+def conv2d(images, kernels, stride=1, padding="valid", dilation=1):
     """Convolves a batch of images with a set of kernels, as `keras.ops.conv` does.
 
-    Every window is copied into one column of a matrix; one matrix product then computes all
-    weighted sums (the "im2col" method: Chellapilla, Puri and Simard, 2006).
+    Every window is copied into one row of a matrix; one matrix product then computes all weighted
+    sums (the "im2col" method: Chellapilla, Puri and Simard, 2006). The copy is KH KW / stride^2
+    times as large as the images.
 
     Args:
         images: (N, H, W, C) real numbers.
         kernels: (KH, KW, C, F) real numbers, F kernels over all C channels.
         stride: step in pixels, the same down and across, >= 1.
         padding: "valid" or "same".
+        dilation: distance in pixels between neighbouring kernel elements, the same down and
+            across, >= 1. Unlike Keras, it may be above 1 together with the stride.
 
     Returns:
         (N, H', W', F) array of the floating type that holds both inputs, at least float32.
 
     Raises:
-        ValueError: if a shape, a type, the stride or the padding does not fit.
+        ValueError: if a shape, a type, the stride, the padding or the dilation does not fit.
     """
     images, kernels = np.asarray(images), np.asarray(kernels)
     if images.ndim != 4:
@@ -91,46 +95,21 @@ def conv2d(images, kernels, stride=1, padding="valid"):
             f"got images of type {images.dtype} and kernels of type {kernels.dtype}"
         )
     dtype = np.result_type(images, kernels, np.float32)
-    count, height, width, _ = images.shape
-    kernel_height, kernel_width, _, filters = kernels.shape
-    rows = output_size(height, kernel_height, stride, padding)
-    columns = output_size(width, kernel_width, stride, padding)
+    images, kernels = images.astype(dtype, copy=False), kernels.astype(dtype, copy=False)
+    axes = list(zip(images.shape[1:3], kernels.shape[:2], strict=True))
+    positions = [output_size(*axis, stride, padding, dilation) for axis in axes]
+    if 0 in positions:
+        return np.zeros((len(images), *positions, kernels.shape[3]), dtype)
     if padding == "same":
-        down = same_padding(height, kernel_height, stride)
-        across = same_padding(width, kernel_width, stride)
-        images = np.pad(images, ((0, 0), down, across, (0, 0)))
-    if 0 in (count, rows, columns):
-        return np.zeros((count, rows, columns, filters), dtype)
-    # Along one axis a kernel element meets the pixels of a stretch this long.
-    rows_seen = images.shape[1] - kernel_height + 1
-    columns_seen = images.shape[2] - kernel_width + 1
-    # One plane a channel: a row of a plane is then copied in one run, not pixel by pixel.
-    planes = np.ascontiguousarray(images.transpose(0, 3, 1, 2), dtype)  # (N, C, H, W)
-    windows = np.lib.stride_tricks.sliding_window_view(planes, (rows_seen, columns_seen), (2, 3))
-    windows = windows[..., ::stride, ::stride]  # (N, C, KH, KW, H', W')
-    weights = kernels.transpose(2, 0, 1, 3).reshape(-1, filters).astype(dtype)  # (C KH KW, F)
-    output = np.empty((count, rows, columns, filters), dtype)
-    chunk = max(1, CHUNK_BYTES // (columns * weights[:, 0].nbytes))  # rows at a time
-    step = PRODUCT_SIZE // weights.size  # positions at a time
-    if step < 4:  # so many weights are worth the threads
-        step = rows * columns
-    for image in range(count):
-        for top in range(0, rows, chunk):
-            part = windows[image, ..., top : top + chunk, :].reshape(len(weights), -1)
-            target = output[image, top : top + chunk].reshape(-1, filters)
-            for start in range(0, len(target), step):
-                stop = start + step
-                np.matmul(part[:, start:stop].T, weights, out=target[start:stop])
-    return output
+        pads = [same_padding(*axis, stride, dilation) for axis in axes]
+        images = np.pad(images, ((0, 0), *pads, (0, 0)))
+    window = [_window(kernel, dilation) for _, kernel in axes]
+    windows = np.lib.stride_tricks.sliding_window_view(images, window, (1, 2))
+    # (N, H', W', C, KH, KW): a position every `stride` pixels, in its window every `dilation`-th.
+    windows = windows[:, ::stride, ::stride, :, ::dilation, ::dilation]
+    return np.tensordot(windows, kernels, ((4, 5, 3), (0, 1, 2)))
 
 
-def _check_lengths(**lengths):
-    for name, value in lengths.items():
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise ValueError(f"{name} must be a whole number >= 1, got {value!r}")
-
-
-def _check_padding(padding):
-    if padding not in PADDINGS:
-        raise ValueError(f'padding must be "valid" or "same", got {padding!r}')
-    return padding
+def _window(kernel, dilation):
+    """Pixels from the first element of a dilated kernel to its last."""
+    return whole_number("dilation", dilation) * (whole_number("kernel", kernel) - 1) + 1

@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from course_utils._checks import whole_number
+
 ASSETS = Path(__file__).parent / "assets"
 
 FASHION_CLASSES = (
@@ -131,8 +133,7 @@ def photo_set(size=160):
 
     Source: GCompris 3.1; `assets/photo_set/photos.csv` credits each photo.
     """
-    if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
-        raise ValueError(f"size must be a whole number >= 1, got {size!r}")
+    size = whole_number("size", size)
     parts = {"train": ([], []), "test": ([], [])}
     with zipfile.ZipFile(asset("photo_set/photos.zip")) as archive:
         for row in photo_table():

@@ -1,10 +1,10 @@
 """Training with a progress bar."""
 
-import numbers
-
 import keras
 import tensorflow as tf
 from tqdm import tqdm
+
+from course_utils._checks import whole_number
 
 
 def fit(model, x, y=None, *, epochs=1, callbacks=None, **options):
@@ -29,8 +29,7 @@ def fit(model, x, y=None, *, epochs=1, callbacks=None, **options):
     """
     if not model.compiled:
         raise ValueError("expected a compiled model: call model.compile(...) before fit")
-    if not isinstance(epochs, numbers.Integral) or epochs < 1:
-        raise ValueError(f"epochs must be a whole number >= 1, got {epochs!r}")
+    epochs = whole_number("epochs", epochs)
     if "verbose" in options:
         raise ValueError("verbose is not an option here: this fit shows its own progress bar")
     if isinstance(x, tf.data.Dataset):

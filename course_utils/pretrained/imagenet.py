@@ -2,28 +2,15 @@
 
 import functools
 
-import keras
 import numpy as np
-from keras import layers
 
+import course_utils.architectures.efficientnet as efficientnet
+from course_utils._checks import whole_number
 from course_utils.data import asset
-from course_utils.pretrained.weights import set_weights
-
-IMAGE_SHAPE = (224, 224, 3)  # what EfficientNet-Lite0 was trained on
-SMALLEST = 32  # pixels: five strides of 2 leave one position
-# Repeats, kernel, stride of the first block, expansion of channels, channels that leave the stage.
-EFFICIENTNET_STAGES = (
-    (1, 3, 1, 1, 16),
-    (2, 3, 2, 6, 24),
-    (2, 5, 2, 6, 40),
-    (3, 3, 2, 6, 80),
-    (3, 5, 1, 6, 112),
-    (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
-)
+from course_utils.pretrained.weights import load_weights
 
 
-def efficientnet_lite0(include_top=True, input_shape=IMAGE_SHAPE, pooling=None):
+def efficientnet_lite0(include_top=True, input_shape=efficientnet.IMAGE_SHAPE, pooling=None):
     """EfficientNet-Lite0 with weights trained on ImageNet: 4.65 million, 385 million multiply-adds.
 
     Images are float32 in [0, 1]; the normalisation is the model's first layer. The layers are named
@@ -47,31 +34,8 @@ def efficientnet_lite0(include_top=True, input_shape=IMAGE_SHAPE, pooling=None):
     Source: Tan and Le (2019), EfficientNet; the Lite variant and its weights come from Google's
     models for TensorFlow (2020), see `assets/SOURCES.md`.
     """
-    _check_input_shape(input_shape, include_top)
-    if pooling not in (None, "avg"):
-        raise ValueError(f'pooling must be None or "avg", got {pooling!r}')
-    images = keras.Input(input_shape, name="images")
-    # (255 images - 127) / 128
-    x = layers.Rescaling(255 / 128, offset=-127 / 128, name="rescaling")(images)
-    x = layers.Conv2D(32, 3, 2, padding="same", use_bias=False, name="stem_conv")(x)
-    x = _batch_norm_relu6(x, "stem_")
-    for stage, (repeats, kernel, stride, expansion, filters) in enumerate(EFFICIENTNET_STAGES, 1):
-        for letter in "abcd"[:repeats]:
-            name = f"block{stage}{letter}_"
-            x = _block(x, filters, kernel, stride if letter == "a" else 1, expansion, name)
-    x = layers.Conv2D(1280, 1, use_bias=False, name="top_conv")(x)
-    x = _batch_norm_relu6(x, "top_")
-    if include_top or pooling == "avg":
-        x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
-    if include_top:
-        x = layers.Dropout(0.2, name="top_dropout")(x)
-        x = layers.Dense(1000, name="logits")(x)
-        x = layers.Softmax(name="predictions")(x)
-    model = keras.Model(images, x, name="efficientnet_lite0")
-    with np.load(asset("efficientnet_lite0.npz")) as arrays:
-        unused = () if include_top else ("logits/kernel", "logits/bias")
-        set_weights(model, {name: arrays[name] for name in arrays if name not in unused})
-    return model
+    model = efficientnet.efficientnet_lite0(include_top, input_shape, pooling)
+    return load_weights(model, "efficientnet_lite0.npz")
 
 
 @functools.cache
@@ -104,8 +68,7 @@ def top_k(probabilities, k=5):
         raise ValueError(
             f"probabilities must have shape (N, {len(names)}), got {probabilities.shape}"
         )
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= len(names):
-        raise ValueError(f"k must be a whole number from 1 to {len(names)}, got {k!r}")
+    k = whole_number("k", k, high=len(names))
     sums = probabilities.sum(axis=1)
     if not (np.all(probabilities >= 0) and np.allclose(sums, 1, rtol=0, atol=0.01)):
         raise ValueError(
@@ -118,46 +81,3 @@ def top_k(probabilities, k=5):
         [(names[index], float(row[index])) for index in indices]
         for row, indices in zip(probabilities, best, strict=True)
     ]
-
-
-def _block(x, filters, kernel, stride, expansion, name):
-    """Inverted residual block: widen, filter each channel by itself, narrow; then add the input.
-
-    (N, H, W, C) -> (N, H / stride, W / stride, filters). Sandler et al. (2018), MobileNetV2.
-    """
-    shortcut, channels = x, x.shape[-1]
-    if expansion > 1:
-        x = layers.Conv2D(expansion * channels, 1, use_bias=False, name=name + "expand_conv")(x)
-        x = _batch_norm_relu6(x, name + "expand_")
-    x = layers.DepthwiseConv2D(
-        kernel, stride, padding="same", use_bias=False, name=name + "dwconv"
-    )(x)
-    x = _batch_norm_relu6(x, name)
-    x = layers.Conv2D(filters, 1, use_bias=False, name=name + "project_conv")(x)
-    x = layers.BatchNormalization(epsilon=1e-3, name=name + "project_bn")(x)
-    if stride == 1 and filters == channels:
-        x = layers.Add(name=name + "add")([x, shortcut])
-    return x
-
-
-def _batch_norm_relu6(x, name):
-    x = layers.BatchNormalization(epsilon=1e-3, name=name + "bn")(x)
-    return layers.ReLU(max_value=6, name=name + "activation")(x)
-
-
-def _check_input_shape(input_shape, include_top):
-    shape = tuple(input_shape) if isinstance(input_shape, tuple | list) else ()
-    if include_top and shape != IMAGE_SHAPE:
-        raise ValueError(
-            f"the classifier expects input_shape {IMAGE_SHAPE}, got {input_shape!r}; "
-            "other sizes need include_top=False"
-        )
-    if len(shape) != 3 or shape[2] != 3 or not all(map(_is_length, shape[:2])):
-        raise ValueError(
-            f"input_shape must be (height, width, 3) with lengths >= {SMALLEST} or None, "
-            f"got {input_shape!r}"
-        )
-
-
-def _is_length(length):
-    return length is None or (isinstance(length, int | np.integer) and length >= SMALLEST)

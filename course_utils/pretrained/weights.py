@@ -1,5 +1,9 @@
 """Weights by name, to and from the files that ship with the package."""
 
+import numpy as np
+
+from course_utils.data import asset
+
 
 def named_weights(model):
     """The weights of a model by the names that the files of weights use, "layer/weight"."""
@@ -18,3 +22,23 @@ def set_weights(model, arrays):
             raise ValueError(f"{model.name} expected {expected} for {name}, got {actual}")
     for name, weight in weights.items():
         weight.assign(arrays[name])
+
+
+def load_weights(model, file):
+    """Gives a model its weights from a file that ships with the package.
+
+    Args:
+        model: whose layers are named as in the file.
+        file: name of the asset. It may hold weights of the layer "logits" for a model that ends
+            before it.
+
+    Returns:
+        The model.
+
+    Raises:
+        ValueError: if the file is damaged, or its other weights are not those of the model.
+    """
+    unused = set() if any(layer.name == "logits" for layer in model.layers) else {"logits"}
+    with np.load(asset(file)) as arrays:
+        set_weights(model, {n: arrays[n] for n in arrays if n.split("/")[0] not in unused})
+    return model

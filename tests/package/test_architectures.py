@@ -4,9 +4,9 @@
 AlexNet's and LeNet-5's single layers stand below it.
 """
 
-import gc
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import keras
 import numpy as np
@@ -20,15 +20,17 @@ from course_utils.architectures import (
     alexnet,
     basic_block,
     bottleneck_block,
+    cifar_resnet,
     googlenet,
     inception_block,
     lenet5,
+    lenet5_1998,
     multiply_adds,
     receptive_field,
     resnet,
     vgg16,
 )
-from course_utils.architectures.resnet import RESNET_STAGES, SMALL_RESNET_DEPTHS, conv_norm
+from course_utils.architectures.resnet import RESNET_STAGES, conv_norm
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ PUBLISHED = [
     # in 1998 without the last (the codes are no kernel) and with the table's 150000 in place of
     # 240000. C5's maps are 1 x 1: they see all of 32 x 32.
     Published("lenet5", 5, 61_706, 416_520, 32, (32, 32, 1), 10),
-    Published("lenet5", 4, 60_000, 325_680, 32, (32, 32, 1), 10, (("classic", True),)),
+    Published("lenet5_1998", 4, 60_000, 325_680, 32, (32, 32, 1), 10),
     # Krizhevsky et al. (2012) say "60 million parameters" and "eight learned layers"; to the unit
     # it is Caffe's bvlc_alexnet, 724 M multiply-adds. Field: Araujo et al. (2019), table 1.
     Published("alexnet", 8, 60_965_224, 724_406_816, 195, (227, 227, 3)),
@@ -87,10 +89,10 @@ PUBLISHED = [
     Published("resnet-152", 152, 60_192_808, 11_282_415_616, 1507),
     # He et al. (2015), table 6: 0.27, 0.46, 0.66 and 0.85 M, shortcuts without parameters. Fields
     # by hand: 3 after conv1, then 2 (3 x 3 convolutions) in steps of 1, 2, 4.
-    Published("resnet-20", 20, 269_722, 40_551_040, 81, **SMALL),
-    Published("resnet-32", 32, 464_154, 68_862_592, 137, **SMALL),
-    Published("resnet-44", 44, 658_586, 97_174_144, 193, **SMALL),
-    Published("resnet-56", 56, 853_018, 125_485_696, 249, **SMALL),
+    Published("cifar_resnet-20", 20, 269_722, 40_551_040, 81, **SMALL),
+    Published("cifar_resnet-32", 32, 464_154, 68_862_592, 137, **SMALL),
+    Published("cifar_resnet-44", 44, 658_586, 97_174_144, 193, **SMALL),
+    Published("cifar_resnet-56", 56, 853_018, 125_485_696, 249, **SMALL),
 ]
 # Araujo et al. (2019) for alexnet_v2, layer by layer.
 ALEXNET_FIELDS = {
@@ -136,13 +138,13 @@ def rng():
     return np.random.default_rng(5)
 
 
-# The largest first: the others then fit into the memory that it leaves.
-@pytest.fixture(scope="module", params=sorted(PUBLISHED, key=lambda p: -p.parameters), ids=str)
+@pytest.fixture(scope="module", params=PUBLISHED, ids=str)
 def built(request):
-    """(published, model), one at a time: VGG-16 alone takes half a gigabyte."""
-    gc.collect()
-    keras.utils.set_random_seed(0)
-    return request.param, request.param.build()
+    """(published, model) without memory for the weights: what is counted are their shapes."""
+    with keras.StatelessScope(initialize_variables=False):
+        model = request.param.build()
+    yield request.param, model
+    keras.utils.clear_session()  # it would give the weights their memory later
 
 
 class TestPublished:
@@ -173,26 +175,25 @@ class TestPublished:
         published, model = built
         names = [layer.name for layer in model.layers]
         assert len(set(names)) == len(names)
-        assert names[0] == "In"
-        assert "Out" in names
+        assert names[0] == "images"
         assert model.name == published.name.replace("-", "")
 
-    def test_runs(self, built, rng):
+    def test_outputs_are_the_softmax_of_the_logits(self, built):
         published, model = built
-        outputs = model(rng.random((2, *published.shape), "float32"), training=False)
-        for output in map(np.asarray, outputs if isinstance(outputs, list) else [outputs]):
-            assert output.shape == (2, published.classes)
-            assert np.all(np.isfinite(output))
-            assert np.all(output >= 0)
-            if ("classic", True) not in published.options:  # distances
-                np.testing.assert_allclose(output.sum(axis=1), 1, atol=1e-5)
-        assert len(model.outputs) == (3 if ("auxiliary", True) in published.options else 1)
+        sides = [""]
+        if ("auxiliary", True) in published.options:
+            sides += ["side_4a_", "side_4d_"]
+        for side, output in zip(sides, model.outputs, strict=True):
+            predictions = model.get_layer(f"{side}predictions")
+            assert isinstance(predictions, layers.Softmax)
+            assert predictions.input is model.get_layer(f"{side}logits").output
+            assert predictions.output is output
 
     @pytest.mark.parametrize("built", [row("vgg16")], indirect=True, ids=str)
     def test_vgg16_is_that_of_keras(self, built):
         published, model = built
         reference = keras.applications.VGG16(False, None, input_shape=(224, 224, 3))
-        dense = {"fc1": (25_088, 4096), "fc2": (4096, 4096), "Out": (4096, 1000)}
+        dense = {"fc1": (25_088, 4096), "fc2": (4096, 4096), "logits": (4096, 1000)}
         assert [(weight.path, tuple(weight.shape)) for weight in model.weights] == [
             *((weight.path, tuple(weight.shape)) for weight in reference.weights),
             *((f"{name}/{part}", shape[first:])
@@ -219,34 +220,56 @@ class TestPublished:
 
     def test_every_network_is_listed(self):
         names = {published.name for published in PUBLISHED}
-        depths = [*RESNET_STAGES, *SMALL_RESNET_DEPTHS]
-        assert names == {f"resnet-{depth}" for depth in depths} | {
-            "lenet5", "alexnet", "vgg16", "googlenet"
+        assert names == {
+            *(f"resnet-{depth}" for depth in RESNET_STAGES),
+            *(f"cifar_resnet-{depth}" for depth in (20, 32, 44, 56)),
+            "lenet5", "lenet5_1998", "alexnet", "vgg16", "googlenet",
         }  # fmt: skip
 
 
+SMALLEST = {
+    "lenet5": lenet5, "lenet5_1998": lenet5_1998, "alexnet": alexnet, "googlenet": googlenet,
+    "resnet18": partial(resnet, 18, input_shape=(64, 32, 3)),
+    "resnet50": partial(resnet, 50, input_shape=(64, 32, 3)),
+    "cifar_resnet20": partial(cifar_resnet, 20),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("build", SMALLEST.values(), ids=SMALLEST)
+def test_networks_give_probabilities(build, rng):
+    classes = np.int64(3)
+    model = build(num_classes=classes)
+    logits = keras.Model(model.input, [model.get_layer("logits").output, model.output])
+    scores, output = logits(rng.random((2, *model.input_shape[1:]), "float32"), training=False)
+    assert output.shape == (2, classes)
+    np.testing.assert_allclose(np.sum(output, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(keras.ops.softmax(scores), output, atol=1e-6)
+
+
 class TestLeNet:
-    NAMES = ("In", "C1", "S2", "C3", "S4", "C5", "flatten", "F6", "Out")
+    NAMES = ("images", "C1", "S2", "C3", "S4", "C5", "flatten", "F6")
 
     def test_today(self):
         model = lenet5()
-        assert tuple(layer.name for layer in model.layers) == self.NAMES
+        names = (*self.NAMES, "logits", "predictions")
+        assert tuple(layer.name for layer in model.layers) == names
         assert parameters(model) == [156, 2416, 48120, 10164, 850]
-        shapes = [model.get_layer(name).output.shape[1:] for name in self.NAMES[1:-3]]
+        shapes = [model.get_layer(name).output.shape[1:] for name in self.NAMES[1:-2]]
         assert shapes == [(28, 28, 6), (14, 14, 6), (10, 10, 16), (5, 5, 16), (1, 1, 120)]
-        fields = [receptive_field(model, name) for name in self.NAMES[1:-3]]
+        fields = [receptive_field(model, name) for name in self.NAMES[1:-2]]
         assert fields == [5, 6, 14, 16, 32]
 
     def test_1998(self):
-        model = lenet5(classic=True)
-        assert tuple(layer.name for layer in model.layers) == self.NAMES
+        model = lenet5_1998()
+        names = (*self.NAMES, "distances", "logits", "predictions")
+        assert tuple(layer.name for layer in model.layers) == names
         assert parameters(model) == [156, 12, 1516, 32, 48120, 10164]
-        fields = [receptive_field(model, name) for name in self.NAMES[1:-3]]
+        fields = [receptive_field(model, name) for name in self.NAMES[1:-2]]
         assert fields == [5, 6, 14, 16, 32]
 
     def test_1998_has_340908_connections(self):
         """The paper counts a bias, and what a unit adds up, as connections; also its 84 x 10."""
-        model = lenet5(classic=True)
+        model = lenet5_1998()
         connections = 0
         for name in ("C1", "S2", "C3", "S4", "C5", "F6"):
             layer = model.get_layer(name)
@@ -256,7 +279,7 @@ class TestLeNet:
                 connections += places * maps * (window + 1)
             else:
                 connections += places * layer.count_params()
-        assert connections + model.get_layer("Out").codes.numpy().size == 340_908
+        assert connections + model.get_layer("distances").codes.numpy().size == 340_908
 
     def test_c3_sees_what_the_paper_lists(self):
         # Table I: a row for each map of S2, a column for each map of C3.
@@ -303,25 +326,43 @@ class TestLeNet:
         np.testing.assert_allclose(lenet._scaled_tanh(np.array([-1.0, 0, 1])), [-1, 0, 1], 1e-4)
 
     def test_distances_to_fixed_codes(self, rng):
-        model = lenet5(7, classic=True)
-        codes = model.get_layer("Out").codes.numpy()
+        model = lenet5_1998(7)
+        codes = model.get_layer("distances").codes.numpy()
         assert codes.shape == (7, 84)
         assert set(codes.flat) == {-1, 1}
         assert len(np.unique(codes, axis=0)) == 7
         images, labels = rng.random((6, 32, 32, 1), "float32"), np.arange(6)
         hidden = keras.Model(model.input, model.get_layer("F6").output)(images)
         expected = [[np.sum((row - code) ** 2) for code in codes] for row in np.asarray(hidden)]
-        np.testing.assert_allclose(model(images), expected, rtol=1e-5)
+        distances = keras.Model(model.input, model.get_layer("distances").output)
+        np.testing.assert_allclose(distances(images), expected, rtol=1e-5)
         before = [weight.numpy() for weight in model.trainable_weights]
-        model.compile("sgd", lambda truth, distances: distances[:, 0])
+        model.compile("sgd", "sparse_categorical_crossentropy")
         model.fit(images, labels, verbose=0)
-        np.testing.assert_array_equal(model.get_layer("Out").codes, codes)
+        np.testing.assert_array_equal(model.get_layer("distances").codes, codes)
         for old, weight in zip(before, model.trainable_weights, strict=True):
             assert np.any(old != weight.numpy()), weight.path
 
+    def test_1998_in_half_precision(self, rng):
+        images = rng.random((2, 32, 32, 1), "float32")
+        exact = lenet5_1998()
+        keras.config.set_dtype_policy("mixed_float16")
+        try:
+            half = lenet5_1998()
+        finally:
+            keras.config.set_dtype_policy("float32")
+        half.set_weights(exact.get_weights())
+        distances = [
+            np.asarray(keras.Model(model.input, model.get_layer("distances").output)(images))
+            for model in (exact, half)
+        ]
+        assert distances[1].dtype == np.float16
+        np.testing.assert_allclose(distances[1], distances[0], rtol=0.02)
+        np.testing.assert_allclose(half(images), exact(images), atol=0.05)
+
     @SAVES
     def test_1998_saved_and_loaded(self, rng, tmp_path):
-        model, images = lenet5(3, classic=True), rng.random((2, 32, 32, 1), "float32")
+        model, images = lenet5_1998(3), rng.random((2, 32, 32, 1), "float32")
         random_weights(model, rng)
         model.save(tmp_path / "lenet5.keras")
         loaded = keras.models.load_model(tmp_path / "lenet5.keras")
@@ -330,16 +371,17 @@ class TestLeNet:
         assert multiply_adds(loaded) == multiply_adds(model)
 
     def test_1998_from_its_settings(self):
-        model = lenet5(classic=True)
+        model = lenet5_1998()
         again = keras.Model.from_config(model.get_config())
         assert again.get_config() == model.get_config()
         assert again.get_layer("C3").table == [list(row) for row in C3_TABLE]
-        np.testing.assert_array_equal(again.get_layer("Out").codes, model.get_layer("Out").codes)
+        np.testing.assert_array_equal(
+            again.get_layer("distances").codes, model.get_layer("distances").codes
+        )
 
 
 @pytest.fixture(scope="module")
 def alexnet_3():
-    gc.collect()
     return alexnet(3)
 
 
@@ -347,7 +389,7 @@ class TestAlexNet:
     def test_layers(self, alexnet_3):
         shapes = {"C1": (55, 55, 96), "S2": (27, 27, 96), "C3": (27, 27, 256), "S4": (13, 13, 256)}
         shapes |= {"C5": (13, 13, 384), "C6": (13, 13, 384), "C7": (13, 13, 256), "S8": (6, 6, 256)}
-        shapes |= {"F9": (4096,), "F10": (4096,), "Out": (3,)}
+        shapes |= {"F9": (4096,), "F10": (4096,), "logits": (3,)}
         assert {name: alexnet_3.get_layer(name).output.shape[1:] for name in shapes} == shapes
 
     def test_field_of_each_layer(self, alexnet_3):
@@ -428,7 +470,8 @@ class TestInception:
             inception_block(keras.Input((8, 8, 4)), range(1, count + 1), "mix")
 
     def test_rows_of_table_1(self):
-        model = googlenet(2, auxiliary=True)
+        with keras.StatelessScope(initialize_variables=False):
+            model = googlenet(2, auxiliary=True)
         # Szegedy et al. (2014), table 1, column "output size".
         sizes = {
             "conv1": (112, 112, 64), "pool1": (56, 56, 64), "conv2": (56, 56, 192),
@@ -436,13 +479,13 @@ class TestInception:
             "pool3": (14, 14, 480), "inception_4a": (14, 14, 512), "inception_4b": (14, 14, 512),
             "inception_4c": (14, 14, 512), "inception_4d": (14, 14, 528),
             "inception_4e": (14, 14, 832), "pool4": (7, 7, 832), "inception_5a": (7, 7, 832),
-            "inception_5b": (7, 7, 1024), "average": (1024,), "Out": (2,),
+            "inception_5b": (7, 7, 1024), "average": (1024,), "logits": (2,),
             # Section 5: "resulting in an 4 x 4 x 512 output for the (4a), and 4 x 4 x 528".
             "side_4a_average": (4, 4, 512), "side_4d_average": (4, 4, 528),
         }  # fmt: skip
         assert {name: model.get_layer(name).output.shape[1:] for name in sizes} == sizes
         assert [tensor._keras_history.operation.name for tensor in model.outputs] == [
-            "Out", "side_4a_out", "side_4d_out"
+            "predictions", "side_4a_predictions", "side_4d_predictions"
         ]  # fmt: skip
 
 
@@ -540,15 +583,17 @@ class TestResidual:
 
 class TestResNet:
     @pytest.mark.parametrize(
-        ("depth", "shape", "stages"),
+        ("build", "depth", "shape", "stages"),
         [
-            (20, (16, 12, 3), [(3, 16, 12, 16), (3, 8, 6, 32), (3, 4, 3, 64)]),
-            (34, (64, 96, 3), [(3, 16, 24, 64), (4, 8, 12, 128), (6, 4, 6, 256), (3, 2, 3, 512)]),
-            (50, (33, 65, 3), [(3, 9, 17, 256), (4, 5, 9, 512), (6, 3, 5, 1024), (3, 2, 3, 2048)]),
+            (cifar_resnet, 20, (16, 12, 3), [(3, 16, 12, 16), (3, 8, 6, 32), (3, 4, 3, 64)]),
+            (resnet, 34, (64, 96, 3),
+             [(3, 16, 24, 64), (4, 8, 12, 128), (6, 4, 6, 256), (3, 2, 3, 512)]),
+            (resnet, 50, (33, 65, 3),
+             [(3, 9, 17, 256), (4, 5, 9, 512), (6, 3, 5, 1024), (3, 2, 3, 2048)]),
         ],
     )  # fmt: skip
-    def test_stages(self, depth, shape, stages):
-        model = resnet(depth, input_shape=shape)
+    def test_stages(self, build, depth, shape, stages):
+        model = build(depth, input_shape=shape)
         names = [
             f"conv{stage}_{n + 1}" for stage, row in enumerate(stages, 2) for n in range(row[0])
         ]
@@ -558,8 +603,8 @@ class TestResNet:
         assert [model.get_layer(name).output.shape[1:] for name in names] == sizes
 
     def test_plain_has_the_same_kernels(self):
-        plain, residual = resnet(20, residual=False), resnet(20)
-        assert plain.name == "plain20"
+        plain, residual = cifar_resnet(20, residual=False), cifar_resnet(20)
+        assert plain.name == "cifar_plain20"
         shapes = [[weight.shape for weight in model.weights] for model in (plain, residual)]
         assert shapes[0] == shapes[1]
         assert multiply_adds(plain) == multiply_adds(residual)
@@ -568,14 +613,15 @@ class TestResNet:
         assert sum(isinstance(layer, layers.Add) for layer in residual.layers) == 9
 
     def test_plain_of_18_has_no_projections(self):
-        plain = resnet(18, 4, (33, 47, 3), residual=False, filters=2)
+        plain = resnet(18, num_classes=4, input_shape=(33, 47, 3), residual=False, filters=2)
         assert sum(isinstance(layer, layers.Conv2D) for layer in plain.layers) == 17
 
     def test_for_small_grey_images(self, rng):
-        model = resnet(20, 7, (28, 20, 1), filters=4, stem_stride=2)
+        options = {"num_classes": 7, "input_shape": (28, 20, 1), "filters": 4}
+        model = cifar_resnet(20, stem_stride=2, **options)
         assert model.get_layer("conv1").output.shape == (None, 14, 10, 4)
         assert model.get_layer("conv4_3").output.shape == (None, 4, 3, 16)
-        whole = resnet(20, 7, (28, 20, 1), filters=4)
+        whole = cifar_resnet(20, **options)
         assert trainable(model) == trainable(whole)
         ratio = multiply_adds(whole) / multiply_adds(model)
         assert 3.5 < ratio < 4  # SAME rounds 7 x 5 up to 4 x 3
@@ -591,40 +637,49 @@ class TestResNet:
     @SAVES
     def test_saved_and_loaded(self, rng, tmp_path):
         """The padding of channels is an operation, not a layer."""
-        model, images = resnet(20, 3, (9, 7, 2), filters=2), rng.random((2, 9, 7, 2), "float32")
+        model = cifar_resnet(20, num_classes=3, input_shape=(9, 7, 2), filters=2)
+        images = rng.random((2, 9, 7, 2), "float32")
         model.save(tmp_path / "resnet.keras")
         loaded = keras.models.load_model(tmp_path / "resnet.keras")
         np.testing.assert_array_equal(loaded(images), model(images))
         assert multiply_adds(loaded) == multiply_adds(model)
         assert receptive_field(loaded) == 81
 
-    @pytest.mark.parametrize("depth", [0, 19, 110, -18, True, 20.0, "18", None, [20]])
+    @pytest.mark.parametrize("depth", [0, 20, -18, True, 18.0, "18", None, [18]])
     def test_refuses_a_depth(self, depth):
-        with pytest.raises(ValueError, match="depth must be one of 18, 20, 32, 34,") as error:
+        with pytest.raises(ValueError, match="depth must be 18, 34, 50, 101 or 152, got") as error:
             resnet(depth)
-        assert str(error.value).endswith(f"152; got {depth!r}")
+        assert str(error.value).endswith(repr(depth))
+
+    @pytest.mark.parametrize("depth", [0, 2, 18, 34, -10, True, 20.0, "20", None, [20]])
+    def test_refuses_a_depth_for_small_images(self, depth):
+        with pytest.raises(ValueError, match=r"depth must be (6 n \+ 2|a whole number >= 8)"):
+            cifar_resnet(depth)
+
+    def test_depths_of_6n_plus_2(self):
+        model = cifar_resnet(np.int64(8), input_shape=(8, 8, 3))
+        assert (model.name, architectures.depth(model)) == ("cifar_resnet8", 8)
+        assert architectures.depth(resnet(np.uint8(18), input_shape=(32, 32, 3))) == 18
 
     @pytest.mark.parametrize("depth", [50, 101, 152])
     def test_refuses_plain_bottlenecks(self, depth):
-        with pytest.raises(ValueError, match=f"has depth 18, 20, 32, 34, 44 or 56, got {depth}"):
+        with pytest.raises(ValueError, match=f"has depth 18 or 34, got {depth}"):
             resnet(depth, residual=False)
 
-    def test_refuses_another_stem_for_photos(self):
-        with pytest.raises(ValueError, match=r"stem_stride is for depths 20 to 56 .* got depth 34"):
-            resnet(34, stem_stride=2)
-
-    def test_refuses_no_filters(self):
-        with pytest.raises(ValueError, match="filters"):
-            resnet(20, filters=0)
+    @pytest.mark.parametrize("build", [partial(resnet, 18), partial(cifar_resnet, 20)])
+    def test_refuses_no_filters(self, build):
+        with pytest.raises(ValueError, match="filters must be a whole number >= 1, got 0"):
+            build(filters=0)
 
 
 @pytest.mark.parametrize("num_classes", [0, -1, 2.0, True, "10"])
 @pytest.mark.parametrize(
-    "build", [lenet5, alexnet, vgg16, googlenet, lambda n: resnet(20, n), lambda n: resnet(34, n)]
+    "build",
+    [lenet5, lenet5_1998, alexnet, vgg16, googlenet, partial(resnet, 34), partial(cifar_resnet, 8)],
 )
 def test_refuses_a_number_of_classes(build, num_classes):
     with pytest.raises(ValueError, match="num_classes must be a whole number >= 1, got") as error:
-        build(num_classes)
+        build(num_classes=num_classes)
     assert str(error.value).endswith(repr(num_classes))
 
 

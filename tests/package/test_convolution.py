@@ -37,7 +37,8 @@ class TestOutputSize:
             ({"size": 2, "kernel": 11, "stride": 3}, 0),
             ({"size": 7, "kernel": 4, "dilation": 3}, 0),  # the window spans 10 pixels
             ({"size": 7, "kernel": 8, "padding": "same"}, 7),
-            ({"size": np.int64(9), "kernel": np.int32(2), "stride": np.uint8(2)}, 4),
+            ({"size": np.uint8(200), "kernel": np.int8(100), "dilation": np.int8(2)}, 2),
+            ({"size": np.uint8(200), "kernel": 9, "stride": np.uint8(3), "padding": "same"}, 67),
         ],
     )
     def test_by_hand(self, arguments, expected):
@@ -86,30 +87,37 @@ class TestSamePadding:
             ({"size": 8, "kernel": 3, "stride": 2}, (0, 1)),
             ({"size": 11, "kernel": 2, "stride": 5}, (0, 1)),
             ({"size": 10, "kernel": 2, "stride": 5}, (0, 0)),  # gaps between the windows
+            ({"size": 9, "kernel": 3, "dilation": 4}, (4, 4)),  # the window spans 9 pixels
+            ({"size": 9, "kernel": 2, "stride": 2, "dilation": 3}, (1, 2)),
+            ({"size": np.uint8(200), "kernel": np.int8(100), "dilation": np.int8(2)}, (99, 99)),
         ],
     )
     def test_by_hand(self, arguments, expected):
         assert same_padding(**arguments) == expected
 
     def test_the_padded_axis_has_as_many_valid_windows(self):
-        for size, kernel, stride in itertools.product(SIZES, SIZES, SIZES):
-            before, after = same_padding(size, kernel, stride)
+        sizes = range(1, 12)
+        for size, kernel, stride, dilation in itertools.product(sizes, sizes, sizes, (1, 2, 3)):
+            before, after = same_padding(size, kernel, stride, dilation)
             assert 0 <= before <= after <= before + 1
-            padded = size + before + after
-            assert output_size(padded, kernel, stride) == output_size(size, kernel, stride, "same")
+            positions = output_size(size + before + after, kernel, stride, "valid", dilation)
+            assert positions == output_size(size, kernel, stride, "same", dilation)
 
     @pytest.mark.parametrize(
-        ("size", "kernel", "stride"), [(13, 6, 5), (7, 4, 1), (8, 3, 2), (2, 5, 3)]
+        ("size", "kernel", "stride", "dilation"),
+        [(13, 6, 5, 1), (7, 4, 1, 1), (8, 3, 2, 1), (2, 5, 3, 1), (9, 4, 1, 3), (11, 2, 1, 4)],
     )
-    def test_like_tensorflow(self, size, kernel, stride):
+    def test_like_tensorflow(self, size, kernel, stride, dilation):
         row = np.arange(1, size + 1, dtype="float32").reshape(1, 1, size, 1)
         weights = np.arange(1, kernel + 1, dtype="float32").reshape(1, kernel, 1, 1)
-        padded = np.pad(row, ((0, 0), (0, 0), same_padding(size, kernel, stride), (0, 0)))
-        expected = keras_conv(row, weights, strides=(1, stride), padding="same")
-        actual = keras_conv(padded, weights, strides=(1, stride), padding="valid")
+        zeros = same_padding(size, kernel, stride, dilation)
+        padded = np.pad(row, ((0, 0), (0, 0), zeros, (0, 0)))
+        settings = {"strides": (1, stride), "dilation_rate": (1, dilation)}
+        expected = keras_conv(row, weights, **settings, padding="same")
+        actual = keras_conv(padded, weights, **settings, padding="valid")
         np.testing.assert_array_equal(actual, expected)
 
-    @pytest.mark.parametrize("name", ["size", "kernel", "stride"])
+    @pytest.mark.parametrize("name", ["size", "kernel", "stride", "dilation"])
     @pytest.mark.parametrize("value", [0, -3, 1.0, False])
     def test_refuses_a_length(self, name, value):
         arguments = {"size": 9, "kernel": 3, name: value}
@@ -126,26 +134,42 @@ class TestConv2d:
         expected = [[21, 32, 3], [54, 65, 6]]  # SAME: the zero is on the right
         np.testing.assert_array_equal(conv2d(image, kernel, padding="same")[0, ..., 0], expected)
         np.testing.assert_array_equal(conv2d(image, kernel, stride=2)[0, ..., 0], [[21]])
+        expected = [[31], [64]]  # 1 * left + 10 * the next but one
+        np.testing.assert_array_equal(conv2d(image, kernel, dilation=2)[0, ..., 0], expected)
 
-    def test_many_weights(self, rng):
-        images = rng.random((2, 5, 7, 128), "float32")
-        kernels = rng.normal(0, 0.03, (3, 3, 128, 131)).astype("float32")
-        np.testing.assert_allclose(
-            conv2d(images, kernels, padding="same"),
-            keras_conv(images, kernels, padding="same"),
-            atol=1e-5,
-        )
-
-    @pytest.mark.parametrize(("stride", "padding"), SETTINGS)
+    @pytest.mark.parametrize("padding", convolution.PADDINGS)
+    @pytest.mark.parametrize(
+        ("stride", "dilation"), [(1, 1), (2, 1), (3, 1), (5, 1), (1, 2), (1, 3)]
+    )
     @pytest.mark.parametrize("kernel_size", [(1, 1), (3, 3), (2, 5), (7, 4), (1, 6)])
-    def test_like_keras(self, rng, kernel_size, stride, padding):
-        images = rng.random((3, 11, 17, 5), "float32")
+    def test_like_keras(self, rng, kernel_size, stride, dilation, padding):
+        """In all that Keras allows: it refuses strides together with dilation."""
+        images = rng.random((3, 23, 17, 5), "float32")
         kernels = rng.normal(0, 0.2, (*kernel_size, 5, 4)).astype("float32")
-        actual = conv2d(images, kernels, stride, padding)
-        expected = keras_conv(images, kernels, strides=stride, padding=padding)
+        actual = conv2d(images, kernels, stride, padding, dilation)
+        settings = {"strides": stride, "padding": padding, "dilation_rate": dilation}
+        expected = keras_conv(images, kernels, **settings)
         assert actual.dtype == np.float32
         assert actual.shape == expected.shape
         np.testing.assert_allclose(actual, expected, atol=1e-5)
+
+    @pytest.mark.parametrize("dilation", [1, 2, 3])
+    @pytest.mark.parametrize("stride", [2, 3])
+    def test_strides_with_dilation_like_scipy(self, rng, stride, dilation):
+        """A dilated kernel is one with zeros in between; a stride skips positions."""
+        images, kernels = rng.normal(size=(2, 13, 19, 1)), rng.normal(size=(3, 4, 1, 1))
+        spread = np.zeros((2 * dilation + 1, 3 * dilation + 1))
+        spread[::dilation, ::dilation] = kernels[..., 0, 0]
+        whole = [correlate2d(image[..., 0], spread, "valid") for image in images]
+        expected = np.array(whole)[:, ::stride, ::stride]
+        actual = conv2d(images, kernels, stride, "valid", dilation)
+        np.testing.assert_allclose(actual[..., 0], expected, atol=1e-12)
+        zeros = [same_padding(size, k, stride, dilation) for size, k in ((13, 3), (19, 4))]
+        padded = np.pad(images, ((0, 0), *zeros, (0, 0)))
+        np.testing.assert_array_equal(
+            conv2d(images, kernels, stride, "same", dilation),
+            conv2d(padded, kernels, stride, "valid", dilation),
+        )
 
     @pytest.mark.parametrize("padding", convolution.PADDINGS)
     @pytest.mark.parametrize("kernel_size", [(3, 5), (5, 3), (1, 1)])
@@ -159,15 +183,6 @@ class TestConv2d:
                 for channel in range(3)
             )
             np.testing.assert_allclose(actual[image, ..., filter_], expected, atol=1e-12)
-
-    @pytest.mark.parametrize("chunk_bytes", [1, 3000, 10**9])
-    @pytest.mark.parametrize("product_size", [1, 700, 2000, 10**9])
-    def test_the_parts_change_nothing(self, rng, monkeypatch, chunk_bytes, product_size):
-        images, kernels = rng.random((2, 13, 11, 3)), rng.random((3, 2, 3, 5))
-        expected = conv2d(images, kernels, 2, "same")
-        monkeypatch.setattr(convolution, "CHUNK_BYTES", chunk_bytes)
-        monkeypatch.setattr(convolution, "PRODUCT_SIZE", product_size)
-        np.testing.assert_allclose(conv2d(images, kernels, 2, "same"), expected, rtol=1e-12)
 
     def test_one_pixel_one_channel_one_filter(self):
         images, kernels = np.full((1, 1, 1, 1), 3.0), np.full((1, 1, 1, 1), -2.0)
@@ -257,11 +272,20 @@ class TestConv2d:
         with pytest.raises(ValueError, match="size must be a whole number >= 1, got 0"):
             conv2d(np.ones(shape), np.ones((3, 3, 3, 4)))
 
-    @pytest.mark.parametrize("stride", [0, -1, 1.5, "2", (1, 2)])
-    def test_refuses_a_stride(self, stride):
-        with pytest.raises(ValueError, match="stride must be a whole number >= 1, got") as error:
-            conv2d(np.ones((2, 7, 9, 3)), np.ones((3, 3, 3, 4)), stride)
-        assert str(error.value).endswith(repr(stride))
+    @pytest.mark.parametrize("name", ["stride", "dilation"])
+    @pytest.mark.parametrize("value", [0, -1, 1.5, "2", (1, 2), True])
+    def test_refuses_a_step(self, name, value):
+        images, kernels = np.ones((2, 7, 9, 3)), np.ones((3, 3, 3, 4))
+        with pytest.raises(ValueError, match="must be a whole number >= 1, got") as error:
+            conv2d(images, kernels, **{name: value})
+        assert str(error.value).startswith(name)
+        assert str(error.value).endswith(repr(value))
+
+    def test_steps_counted_by_numpy(self, rng):
+        images, kernels = rng.random((2, 9, 7, 3)), rng.random((2, 3, 3, 4))
+        steps = {"stride": np.uint8(2), "dilation": np.int64(3)}
+        expected = conv2d(images, kernels, stride=2, dilation=3)
+        np.testing.assert_array_equal(conv2d(images, kernels, **steps), expected)
 
     def test_refuses_a_padding(self):
         with pytest.raises(ValueError, match='padding must be "valid" or "same", got 1'):
