@@ -1,4 +1,6 @@
-"""How fast the course is: conv2d against Keras, the import, each chapter. See README.md."""
+"""How fast the course is: conv2d against Keras, the import, each chapter in yardsticks. README.md
+says what they are.
+"""
 
 import argparse
 import math
@@ -16,6 +18,11 @@ sys.path.append(str(ROOT / "tools"))
 
 SLOWEST = 3.0  # times keras.ops.conv
 IMPORT_MILLISECONDS = 100
+# What chapter 4 cost in November 2026, in trainings of its network over two epochs, as timed by
+# `training_seconds`: one yardstick. It stays as it is when the chapter changes.
+TRAININGS = 10.0
+LONGEST, ALL = 1.0, 12.0  # yardsticks that a chapter may cost, and all of them
+NOISE = 1.1  # between two runs of one chapter
 CASES = [  # images, kernels, stride, padding
     ((64, 32, 32, 3), (3, 3, 3, 16), 1, "same"),
     ((64, 32, 32, 3), (3, 3, 3, 64), 1, "valid"),
@@ -81,36 +88,72 @@ def bench_import(rounds):
     return ok
 
 
-def bench_chapters():
-    """Runs copies of the chapters and prints what each took; returns whether all ran."""
+def training_seconds():
+    """CPU-seconds of a training over two epochs, of the network with which chapter 4 began."""
+    import keras
+    from keras import layers
+
+    from course_utils import data
+
+    (images, labels), _ = data.fashion_mnist()
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(16, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(32, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(32, 3, padding="same", activation="relu"),
+            layers.Flatten(),
+            layers.Dropout(0.5),
+            layers.Dense(64, activation="relu"),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(images[:64], labels[:64], verbose=0)  # what only the first step costs
+    start = time.process_time()
+    model.fit(images, labels, batch_size=64, epochs=2, verbose=0)
+    return time.process_time() - start
+
+
+def bench_chapters(numbers):
+    """Runs copies of the chapters and prints what each took; returns whether all ran and fit."""
     from execute import chapters, execute
 
-    print("chapters")
-    ran, seconds = True, 0
+    yardstick = TRAININGS * training_seconds()
+    print(f"chapters: a yardstick is {yardstick:.1f} CPU-s; at most {LONGEST} a chapter, {ALL} all")
+    good, total = True, 0
     with tempfile.TemporaryDirectory() as folder:
-        for path in chapters([]):
+        for path in chapters(numbers):
             copy = Path(folder, path.name)
             copy.write_bytes(path.read_bytes())
             try:
                 used = execute(copy)
             except RuntimeError as error:
-                ran = False
+                good = False
                 print(f"  {path.stem:28} failed\n{error}", flush=True)
             else:
-                seconds += used.seconds
-                print(f"  {path.stem:28} {used}", flush=True)
-    print(f"  {'all':28} {seconds:6.1f} CPU-s")
-    return ran
+                cost = used.seconds / yardstick
+                total += cost
+                good &= cost <= LONGEST * NOISE
+                verdict = "ok" if cost <= LONGEST * NOISE else "too costly"
+                print(f"  {path.stem:28} {used}  {cost:5.2f} yardsticks  {verdict}", flush=True)
+    verdict = "ok" if total <= ALL * NOISE else "too costly"
+    print(f"  {'all':28} {total:35.2f} yardsticks  {verdict}")
+    return good and total <= ALL * NOISE
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="leave out the chapters")
+    parser.add_argument("--chapters", nargs="+", default=[], help="only these, as in 03 05b")
     parser.add_argument("--rounds", type=int, default=15, help="the best of so many counts")
     options = parser.parse_args()
     passed = [bench_import(3), bench_convolution(options.rounds)]
     if not options.quick:
-        passed.append(bench_chapters())
+        passed.append(bench_chapters(options.chapters))
     return 0 if all(passed) else 1
 
 
