@@ -1,7 +1,7 @@
 # Two commands: `make book` builds the site, `make test` checks everything. `make` lists the rest.
 .DEFAULT_GOAL := help
 .PHONY: help setup book serve lab test test-lint test-unit test-rules test-notebooks test-fresh \
-        test-site execute stability bench lock release repository screenshots clean
+        test-site test-colab test-oldest execute stability bench lock release repository screenshots clean
 
 RUN := .venv/bin/python
 JUPYTER := .venv/bin/jupyter
@@ -51,6 +51,12 @@ test-fresh: setup ## only a chapter opened alone, as Colab does it
 test-site: book ## only the site: links, hosts, accessibility, phone width
 	@echo "make test-site: links, hosts, accessibility, phone width"
 	@$(RUN) -m pytest -q tests/site
+
+test-colab: setup ## run the book on Colab's versions (CHAPTER=03 for one; not part of make test)
+	@$(RUN) tools/other_versions.py colab $(CHAPTER)
+
+test-oldest: setup ## the same on the oldest versions that pyproject.toml allows
+	@$(RUN) tools/other_versions.py oldest $(CHAPTER)
 
 execute: setup ## run notebooks from clean kernels and store their outputs (CHAPTER=03 for one)
 	@$(RUN) tools/execute.py $(CHAPTER)

@@ -24,7 +24,7 @@ def pytest_configure(config):
     if not config.getoption("nbval", default=False):
         return
     os.environ["COURSE_CHECKS"] = "1"  # a conclusion that fails stops its chapter
-    config.option.nbval_current_env = True
+    config.option.nbval_current_env = not config.option.nbval_kernel_name
     config.option.nbval_sanitize_with = str(ROOT / "tests" / "book" / "nbval_sanitize.cfg")
     config.option.nbval_cell_timeout = min(config.option.nbval_cell_timeout, SECONDS_PER_CELL)
     if not sys.stdout.isatty():
