@@ -1,7 +1,9 @@
-"""How `pytest --nbval book/*.ipynb` runs the chapters; unit tests are not touched by it.
+"""How `pytest --nbval book/*.ipynb` runs the chapters, and how many processes `-n auto` means.
 
 A chapter runs in its own kernel, without a network. Once a cell has failed, the rest of its chapter
-is skipped. At the end each chapter's CPU-seconds and peak memory are printed.
+is skipped. At the end each chapter's CPU-seconds and peak memory are printed. With `-n auto --dist
+loadfile` several chapters run at a time: the hooks around a cell then run in the process that has
+the chapter, and the last ones in the process that was called, which prints.
 """
 
 import os
@@ -18,6 +20,33 @@ sys.path.append(str(ROOT / "tools"))
 
 SECONDS_PER_CELL = 600
 PEAK_MEGABYTES = 2048
+MEMORY_PER_WORKER = 3 * 2**30  # a kernel with its peak, and the process that runs it
+CGROUP = Path("/sys/fs/cgroup")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config):
+    """What `-n auto` means: a worker on each CPU if the memory allows it; 0 does without xdist."""
+    workers = min(_cpus(), _free_memory() // MEMORY_PER_WORKER)
+    if config.getoption("nbval", default=False):
+        workers = min(workers, len(config.args))  # a chapter stays whole
+    return workers if workers > 1 else 0
+
+
+def _cpus():
+    """The CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def _free_memory():
+    """Bytes of memory that are left on the machine, at most those that its container may take."""
+    import psutil
+
+    free = [psutil.virtual_memory().available]
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):  # cgroups of version 2 and 1
+        if (CGROUP / name).exists() and (limit := (CGROUP / name).read_text().strip()) != "max":
+            free.append(int(limit))
+    return min(free)
 
 
 def pytest_configure(config):
@@ -40,7 +69,8 @@ class _Chapters:
 
     def __init__(self):
         self.failed = {}  # path of a chapter -> its first cell that failed
-        self.usage = {}  # path of a chapter -> what its kernel took so far
+        self.usage = {}  # name of a chapter -> what its kernel took so far
+        self.background = []  # what a thread that outlived its cell tried to reach
         self.folder = tempfile.TemporaryDirectory(prefix="network-")
         self.network_log = Path(self.folder.name, "attempts")
         _cut_network(self.network_log)
@@ -64,11 +94,10 @@ class _Chapters:
         try:
             result = yield
         finally:
-            if self.network_log.exists():
-                targets = self.network_log.read_text(encoding="utf-8").split("\n")
-                self.network_log.unlink()
+            if targets := self._new_attempts():
                 item.raise_cell_error(f"The cell tried to reach the network: {' '.join(targets)}")
-        self.usage[item.path] = used = usage(kernel.km.provisioner.pid)
+        used = usage(kernel.km.provisioner.pid)
+        item.user_properties.append(("usage", str(used)))
         if used.megabytes > PEAK_MEGABYTES:
             item.raise_cell_error(f"The kernel may take {PEAK_MEGABYTES} MB, it took {used}")
         return result
@@ -80,16 +109,36 @@ class _Chapters:
             self.failed.setdefault(item.path, item.name)
         return report
 
+    def pytest_runtest_logreport(self, report):
+        if used := dict(report.user_properties).get("usage"):
+            self.usage[Path(report.location[0]).stem] = used
+
     def pytest_sessionfinish(self, session):
-        if self.network_log.exists():  # a thread that outlived its cell
+        self.background += self._new_attempts()
+        if hasattr(session.config, "workeroutput"):  # this is one of several workers
+            session.config.workeroutput["background"] = self.background
+        elif self.background:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node):
+        self.background += getattr(node, "workeroutput", {}).get("background", [])
 
     def pytest_terminal_summary(self, terminalreporter):
         terminalreporter.section("what the chapters took", sep="-")
-        for path, used in self.usage.items():
-            terminalreporter.write_line(f"{path.stem:30} {used}")
-        if self.network_log.exists():
-            terminalreporter.write_line("A chapter tried to reach the network in the background.")
+        for name, used in sorted(self.usage.items()):
+            terminalreporter.write_line(f"{name:30} {used}")
+        if self.background:
+            targets = " ".join(self.background)
+            terminalreporter.write_line(f"A chapter tried to reach the network later: {targets}")
+
+    def _new_attempts(self):
+        """What this process and its kernels tried to reach since the last call."""
+        if not self.network_log.exists():
+            return []
+        targets = self.network_log.read_text(encoding="utf-8").splitlines()
+        self.network_log.unlink()
+        return targets
 
 
 def _cut_network(log):

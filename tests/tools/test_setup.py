@@ -6,7 +6,6 @@ Each test runs a copy of it with small programs in place of Python, uname and fl
 import os
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 from files import ROOT
@@ -162,7 +161,3 @@ def test_it_says_that_it_waits_for_another_make(tmp_path):
     status, output, done = project.run()
     assert (status, done) == (0, NEW)
     assert output.startswith("setup: another make is setting up .venv here; waiting for it\n")
-
-
-def test_it_has_the_line_ends_that_bash_needs():
-    assert b"\r" not in Path(ROOT, "tools", "setup.sh").read_bytes()

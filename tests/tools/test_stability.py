@@ -1,5 +1,7 @@
 """tools/stability.py: bands and claims under many settings, cells that are run again."""
 
+import re
+
 import nbformat
 import pytest
 import stability
@@ -47,7 +49,8 @@ def test_bands_hold_or_the_setting_is_named(chapter, capsys):
 
 
 @pytest.mark.usefixtures("_two_settings")
-def test_a_stable_chapter_passes(chapter):
+def test_a_stable_chapter_passes(chapter, monkeypatch):
+    monkeypatch.setattr(stability, "settings", lambda seeds: {"a": (0, {})})
     assert stability.bands(chapter("report('loss', 1, 1, 2)\nclaim('It holds', True)"), seeds=1)
 
 
@@ -56,18 +59,23 @@ def test_cells_that_stand_being_run_again_pass(chapter):
     assert stability.twice(chapter(calm, "count = 0", "count += 1\nprint(count > 0)"))
 
 
-@pytest.mark.parametrize(
-    ("sources", "when"),
-    [
-        (["count = 0", "count += 1\nprint(count)"], "twice in a row"),
-        (["import os", "os.mkdir('there')"], "twice in a row"),
-        (["x = 1", "print(x)", "y = 5", "print(x)\nx = y"], "twice in a row"),
-        (["print('y' in globals())", "y = 5"], "from the top"),
-    ],
-)
-def test_cells_that_do_not_are_named(chapter, capsys, sources, when):
-    assert not stability.twice(chapter(*sources))
-    assert f"run again {when}" in capsys.readouterr().out
+def test_cells_that_do_not_are_named(chapter, capsys):
+    sources = {
+        "once": "print('y' in globals())",
+        "first": "count, x = 0, 1\nimport os",
+        "counts": "count += 1\nprint(count)",
+        "fails": "os.mkdir('there')",
+        "overwrites": "print(x)\nx = 5",
+        "last": "y = 5",
+    }
+    assert not stability.twice(chapter(*(f"# {name}\n{code}" for name, code in sources.items())))
+    assert re.findall("cell '# (.*)', run again (.*):", capsys.readouterr().out) == [
+        ("once", "from the top"),
+        ("counts", "twice in a row"),
+        ("fails", "twice in a row"),
+        ("fails", "from the top"),
+        ("overwrites", "twice in a row"),
+    ]
 
 
 def test_the_settings_are_seeds_threads_and_onednn():
