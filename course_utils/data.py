@@ -6,6 +6,7 @@ import functools
 import gzip
 import hashlib
 import io
+import os
 import re
 import sys
 import zipfile
@@ -34,6 +35,7 @@ FASHION_CLASSES = (
 PHOTO_CLASSES = ("animal", "fish", "monument", "tool", "energy")
 
 # Where keras.datasets.fashion_mnist finds its files, too; the cache is shared with it.
+FULL_FOLDER = "datasets/fashion-mnist"  # in Keras' own folder
 FULL_ORIGIN = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 FULL_SHA256 = {
     "train-images-idx3-ubyte.gz": (
@@ -222,8 +224,13 @@ def _download(name):
     """Fetches one file of FULL_SHA256, unless Keras' cache has it; returns its path."""
     import keras
 
+    # Where Keras may not write it does not read either, and would download once more elsewhere.
+    cached = Path(os.environ.get("KERAS_HOME", "~/.keras"), FULL_FOLDER, name).expanduser()
+    if cached.is_file() and _sha256(cached) == FULL_SHA256[name]:
+        return cached
+
     def get_file(**options):
-        options.update(origin=FULL_ORIGIN + name, cache_subdir="datasets/fashion-mnist")
+        options.update(origin=FULL_ORIGIN + name, cache_subdir=FULL_FOLDER)
         return Path(keras.utils.get_file(name, **options))
 
     try:

@@ -4,6 +4,7 @@ import functools
 import gzip
 import hashlib
 import importlib.util
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -293,6 +294,33 @@ def test_a_second_call_downloads_nothing(origin, capsys):
     second = data.fashion_mnist(full=True)
     assert np.array_equal(first[0][0], second[0][0])
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.fixture
+def read_only_cache(origin, tmp_path, monkeypatch):
+    """A complete cache that Keras cannot use; asking Keras fails. Its folder of files."""
+    home = tmp_path / "home"
+    shutil.copytree(origin, home / "datasets" / "fashion-mnist")
+    monkeypatch.setenv("KERAS_HOME", str(home))
+
+    def get_file(name, **options):
+        raise ConnectionError(f"{name} asked for")
+
+    monkeypatch.setattr(keras.utils, "get_file", get_file)
+    return home / "datasets" / "fashion-mnist"
+
+
+def test_a_complete_cache_needs_no_network_and_is_only_read(read_only_cache):
+    before = {path: path.stat().st_mtime_ns for path in read_only_cache.rglob("*")}
+    assert data.fashion_mnist(full=True)[0][1].tolist() == [9, 0, 5]
+    assert {path: path.stat().st_mtime_ns for path in read_only_cache.rglob("*")} == before
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"damaged")])
+def test_a_cache_that_is_not_complete_needs_a_network(read_only_cache, damage):
+    damage(read_only_cache / "t10k-labels-idx1-ubyte.gz")
+    with pytest.raises(ConnectionError, match=r"t10k-labels-idx1-ubyte\.gz asked for"):
+        data.fashion_mnist(full=True)
 
 
 def test_a_damaged_download_is_removed_and_the_next_call_works(origin, cache):
