@@ -83,6 +83,6 @@ screenshots: setup ## pictures of the built pages, wide and narrow, light and da
 	@$(RUN) tools/screenshots.py "$(or $(OUT),_build/screenshots)"
 
 clean: ## remove the environment and everything built
-	@rm -rf .venv .setup.lock _build .pytest_cache .ruff_cache .coverage
+	@rm -rf .venv .setup.lock _build .pytest_cache .ruff_cache .coverage*
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "make clean: removed .venv and everything built"
