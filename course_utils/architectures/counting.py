@@ -4,33 +4,56 @@ import math
 
 import keras
 import numpy as np
+from keras import layers
 
 from course_utils.convolution import same_padding
 
-# Layers whose weights are each used once at every place of the output.
-WEIGHTED = {"Conv2D", "Dense", "DepthwiseConv2D", "SeparableConv2D", "TableConv2D"}
-# Layers that slide a window.
-SLIDING = {
-    "Conv2D", "DepthwiseConv2D", "SeparableConv2D", "TableConv2D", "MaxPooling2D",
-    "AveragePooling2D", "Subsampling",
+# A layer that is none of these, nor derived from one, may say in its attribute `counts_as` which of
+# these kinds it is: "convolution", "pooling", "dense", "pointwise" or "whole image".
+KINDS = {
+    # Slide a window with weights, each used once at every place of the output.
+    "convolution": (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D),
+    "pooling": (layers.AveragePooling2D, layers.MaxPooling2D),
+    # Weights as above, but they look at one place at a time.
+    "dense": (layers.Dense,),
+    # Spread each place of the input by weights, each used once for every place of the input.
+    "transposed": (layers.Conv2DTranspose,),
+    "attention": (layers.MultiHeadAttention,),
+    "padding": (layers.ZeroPadding2D, layers.Cropping2D),
+    # Look at one place at a time, and multiply nothing that counts by the usual convention. Those
+    # that change the size of the map have no field; what they do while training is left out.
+    "pointwise": (
+        layers.Activation, layers.Add, layers.Average, layers.BatchNormalization, layers.CenterCrop,
+        layers.Concatenate, layers.Dropout, layers.Identity, layers.InputLayer,
+        layers.LayerNormalization, layers.LeakyReLU, layers.Maximum, layers.Minimum,
+        layers.Multiply, layers.Normalization, layers.RandomBrightness, layers.RandomContrast,
+        layers.RandomCrop, layers.RandomFlip, layers.RandomRotation, layers.RandomTranslation,
+        layers.RandomZoom, layers.ReLU, layers.Rescaling, layers.Resizing, layers.Softmax,
+        layers.SpatialDropout2D, layers.Subtract, layers.UpSampling2D,
+    ),
+    # Behind them there are no places any more, or each has seen all others.
+    "whole image": (
+        layers.Flatten, layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D,
+        layers.GroupNormalization, layers.Reshape,
+    ),
 }  # fmt: skip
-# Layers that look at one place at a time, and multiply nothing that counts by the usual convention.
-POINTWISE = {
-    "Activation", "Add", "Average", "BatchNormalization", "Concatenate", "Dropout", "InputLayer",
-    "LeakyReLU", "Maximum", "Multiply", "Normalization", "Pad", "ReLU", "Rescaling", "Softmax",
-    "SpatialDropout2D", "Subtract",
+# Functions of `keras.ops` in a graph; their classes have no public names.
+POINTWISE_OPERATIONS = {
+    "Abs", "Add", "Cast", "Clip", "Concatenate", "Divide", "Exp", "Gelu", "Maximum", "Minimum",
+    "Multiply", "Negative", "Pad", "Power", "Relu", "Relu6", "Sigmoid", "Silu", "Sqrt", "Square",
+    "Subtract", "Tanh", "TrueDivide",
 }  # fmt: skip
-# Layers behind which there are no places any more: every number sees the whole image.
-WHOLE_IMAGE = {"CodeDistance", "Flatten", "GlobalAveragePooling2D", "GlobalMaxPooling2D", "Reshape"}
-KNOWN = WEIGHTED | SLIDING | POINTWISE | WHOLE_IMAGE | {"ZeroPadding2D"}
+WEIGHTED = ("convolution", "dense", "transposed")
 
 
 def multiply_adds(model):
     """Multiplications, each with its addition, that one input costs.
 
-    Convolutions and dense layers count: places of the output times weights of the kernel. Biases,
-    pooling, normalisation and activations do not, as in most papers, where the same number is often
-    called "FLOPs" although it is two operations.
+    Convolutions and dense layers count: places of the output times weights of the kernel (of the
+    input, if the convolution is transposed). Attention counts its four projections and the two
+    products, of queries with keys and of weights with values. Biases, pooling, normalisation and
+    activations do not, as in most papers, where the same number is often called "FLOPs" although it
+    is two operations.
 
     Args:
         model: a built `keras.Model` or `keras.Sequential` of layers that this module knows, for
@@ -43,21 +66,40 @@ def multiply_adds(model):
         ValueError: if a layer is unknown, the model is not built, or a size is open (None).
     """
     total = 0
-    for layer, _, outputs in _calls(model):
+    for layer, before, outputs in _calls(model):
         if isinstance(layer, keras.Model):
             total += multiply_adds(layer)
+        elif _kind(layer) == "attention":
+            total += _attention_multiply_adds(layer, before)
         elif _kind(layer) in WEIGHTED:
-            places = outputs[0].shape[1:-1]
-            if None in places:
-                raise ValueError(f"layer {layer.name!r} has an open size: {outputs[0].shape}")
+            places = _places(layer, before[0] if _kind(layer) == "transposed" else outputs[0])
             # A separable convolution has two: depthwise_kernel and pointwise_kernel.
             kernels = [weight.shape for weight in layer.weights if weight.name.endswith("kernel")]
-            total += math.prod(places) * sum(map(math.prod, kernels))
+            total += places * sum(map(math.prod, kernels))
     return total
+
+
+def _places(layer, tensor):
+    """Positions of a map, or tokens of a sequence."""
+    if None in tensor.shape[1:-1]:
+        raise ValueError(f"layer {layer.name!r} has an open size: {tensor.shape}")
+    return math.prod(tensor.shape[1:-1])
+
+
+def _attention_multiply_adds(layer, before):
+    queries, values, keys = (_places(layer, tensor) for tensor in [*before, before[1]][:3])
+    projections = {
+        layer.query_dense: queries, layer.key_dense: keys, layer.value_dense: values,
+        layer.output_dense: queries,
+    }  # fmt: skip
+    products = layer.num_heads * queries * values * (layer.key_dim + layer.value_dim)
+    return products + sum(math.prod(part.kernel.shape) * n for part, n in projections.items())
 
 
 def depth(model):
     """Layers with kernels on the longest way through a model: the number in "ResNet-50".
+
+    Attention counts as two: a projection before its products, and one behind.
 
     Args:
         model: as in `multiply_adds`.
@@ -70,7 +112,10 @@ def depth(model):
     """
     longest = {}
     for layer, before, outputs in _calls(model):
-        own = depth(layer) if isinstance(layer, keras.Model) else _kind(layer) in WEIGHTED
+        if isinstance(layer, keras.Model):
+            own = depth(layer)
+        else:
+            own = 2 * (_kind(layer) == "attention") + (_kind(layer) in WEIGHTED)
         ways = [longest[id(tensor)] for tensor in before]
         longest.update(dict.fromkeys(map(id, outputs), max(ways, default=0) + own))
     return max(longest.values())
@@ -157,13 +202,17 @@ def _merge(layer, fields):
 def _step(layer, shape, shape_after, field):
     """The field behind a layer, from the one before it and both shapes (N, H, W, C)."""
     kind = _kind(layer)
-    if field is None or kind in WHOLE_IMAGE or len(shape_after) != 4:
+    if field is None or len(shape_after) != 4 or _sees_all(layer, len(shape)):
         return None
     low, high, jump = field
-    if kind == "ZeroPadding2D":
-        before = np.array([pad[0] for pad in layer.padding])
+    if kind == "padding":
+        cropped = isinstance(layer, layers.Cropping2D)
+        pads = layer.cropping if cropped else layer.padding
+        before = np.array([pad[0] for pad in pads]) * (-1 if cropped else 1)
         return low - before * jump, high - before * jump, jump
-    if kind not in SLIDING:
+    if kind == "transposed":
+        raise ValueError(f"layer {layer.name!r} is a transposed convolution: its field is unknown")
+    if kind not in ("convolution", "pooling"):
         if shape[1:3] != shape_after[1:3]:
             raise ValueError(f"layer {layer.name!r} changes the places: {shape} to {shape_after}")
         return low, high, jump
@@ -179,6 +228,14 @@ def _step(layer, shape, shape_after, field):
     return low - before * jump, high + (window - 1 - before) * jump, jump * stride
 
 
+def _sees_all(layer, rank):
+    """Whether each place behind a layer depends on all places before it."""
+    if isinstance(layer, layers.Softmax | layers.LayerNormalization):
+        axes = layer.axis if isinstance(layer.axis, list | tuple) else [layer.axis]
+        return any(axis % rank != rank - 1 for axis in axes)
+    return _kind(layer) in ("whole image", "attention")
+
+
 def _calls(model):
     """Every use of a layer in a model, in order: (layer, tensors in, tensors out)."""
     if isinstance(model, keras.Sequential):
@@ -192,10 +249,11 @@ def _calls(model):
     for _, nodes in sorted(model._nodes_by_depth.items(), reverse=True):
         for node in nodes:
             layer = node.operation
-            if not isinstance(layer, keras.Model) and _kind(layer) not in KNOWN:
+            if not isinstance(layer, keras.Model) and _kind(layer) is None:
+                known = sorted(kind.__name__ for kinds in KINDS.values() for kind in kinds)
                 raise ValueError(
-                    f"cannot count layer {layer.name!r} of type {_kind(layer)}; "
-                    f"known are {', '.join(sorted(KNOWN))}"
+                    f"cannot count layer {layer.name!r} of type {type(layer).__name__}; known are "
+                    f"{', '.join(known)}, and layers whose attribute `counts_as` says what they do"
                 )
             if getattr(layer, "data_format", None) == "channels_first":
                 raise ValueError(f"layer {layer.name!r} must have its channels last")
@@ -203,4 +261,8 @@ def _calls(model):
 
 
 def _kind(layer):
-    return type(layer).__name__
+    """Which of `KINDS` a layer is; None if it is unknown."""
+    if not isinstance(layer, keras.Layer):  # a function of keras.ops
+        return "pointwise" if type(layer).__name__ in POINTWISE_OPERATIONS else None
+    found = (kind for kind, classes in KINDS.items() if isinstance(layer, classes))
+    return getattr(layer, "counts_as", None) or next(found, None)

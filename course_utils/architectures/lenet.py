@@ -109,6 +109,8 @@ class Subsampling(layers.AveragePooling2D):
 class TableConv2D(layers.Layer):
     """A VALID convolution in which each output map sees only the input maps that a table lists."""
 
+    counts_as = "convolution"
+
     def __init__(self, table, size, activation=None, **options):
         super().__init__(**options)
         self.table = [list(row) for row in table]
@@ -138,6 +140,8 @@ class TableConv2D(layers.Layer):
 @keras.saving.register_keras_serializable("course_utils")
 class CodeDistance(layers.Layer):
     """Squared distance to a fixed code of -1 and 1 for each class (a radial basis function)."""
+
+    counts_as = "whole image"  # its codes are no kernel
 
     def __init__(self, num_classes, seed=0, **options):
         super().__init__(**options)

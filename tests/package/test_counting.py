@@ -30,6 +30,19 @@ def conv(kernel, stride=1, padding="valid", filters=2, **options):
     return layers.Conv2D(filters, kernel, stride, padding, **options)
 
 
+class Wider(layers.Conv2D):
+    """A reader's own kind of convolution."""
+
+
+class Undeclared(layers.Layer):
+    def call(self, x):
+        return x * 2
+
+
+class Declared(Undeclared):
+    counts_as = "pointwise"
+
+
 class Subclassed(keras.Model):
     def __init__(self):
         super().__init__()
@@ -365,10 +378,8 @@ class TestGraphs:
     @pytest.mark.parametrize(
         "layer",
         [
-            layers.UpSampling2D(2, name="odd"), layers.Conv2DTranspose(2, 3, name="odd"),
             layers.Lambda(lambda x: x, name="odd"), layers.PReLU(name="odd"),
-            layers.LayerNormalization(name="odd"), layers.Cropping2D(1, name="odd"),
-            layers.Permute((2, 1, 3), name="odd"),
+            layers.Permute((2, 1, 3), name="odd"), Undeclared(name="odd"),
         ],
         ids=lambda layer: type(layer).__name__,
     )  # fmt: skip
@@ -381,11 +392,10 @@ class TestGraphs:
             count(chain((9, 7, 2), model))
 
     @COUNTERS
-    def test_refuses_attention(self, count):
-        x = keras.Input((5, 4))
-        model = keras.Model(x, layers.MultiHeadAttention(2, 3, name="look")(x, x))
-        with pytest.raises(ValueError, match="layer 'look' of type MultiHeadAttention"):
-            count(model)
+    def test_refuses_an_unknown_operation(self, count):
+        x = keras.Input((9, 7, 2))
+        with pytest.raises(ValueError, match=r"cannot count layer '\w+' of type Roll; known are"):
+            count(keras.Model(x, ops.roll(x, 1, axis=1)))
 
     @COUNTERS
     def test_refuses_channels_first(self, count):
@@ -484,6 +494,125 @@ class TestGraphs:
         for layer, expected in names.items():
             layer.build((None, 9, 7, 2))
             assert [weight.name for weight in layer.weights] == expected
+
+
+def field_after(*stack):
+    """The field of a named layer behind a 3 x 3 convolution."""
+    return receptive_field(chain((9, 7, 4), conv(3, padding="same", filters=4), *stack), "asked")
+
+
+class TestKinds:
+    def test_by_class_and_by_what_a_layer_declares(self):
+        model = chain((9, 7, 2), Wider(4, 3, name="wider"), Declared(), layers.Identity())
+        assert multiply_adds(model) == 7 * 5 * 9 * 2 * 4
+        assert (receptive_field(model), depth(model)) == (3, 1)
+
+    def test_a_kernel_of_a_declared_layer_counts(self):
+        layer = TableConv2D(((0,), (0, 1)), 3)
+        assert not isinstance(layer, layers.Conv2D)
+        model = chain((9, 7, 2), layer)
+        assert multiply_adds(model) == 7 * 5 * 9 * 3
+        assert (receptive_field(model), depth(model)) == (3, 1)
+
+    def test_transposed_convolution(self):
+        """Each of 9 x 7 pixels spreads its 2 channels by 3 x 3 weights for each of 4."""
+        model = chain((9, 7, 2), layers.Conv2DTranspose(4, 3, 2, name="up"))
+        assert model.output_shape == (None, 19, 15, 4)
+        assert (multiply_adds(model), depth(model)) == (9 * 7 * 3 * 3 * 2 * 4, 1)
+        same_size = chain((9, 7, 2), layers.Conv2DTranspose(4, 3, padding="same", name="up"))
+        for network in (model, same_size):
+            with pytest.raises(ValueError, match="'up' is a transposed convolution: its field"):
+                receptive_field(network)
+
+    def test_attention(self):
+        """5 queries, 7 keys and values; 2 heads, with 3 numbers of a key and 4 of a value."""
+        queries, values = keras.Input((5, 6)), keras.Input((7, 8))
+        attention = layers.MultiHeadAttention(2, 3, value_dim=4)
+        model = keras.Model([queries, values], attention(queries, values))
+        projections = 5 * 6 * (2 * 3) + 7 * 8 * (2 * 3) + 7 * 8 * (2 * 4) + 5 * (2 * 4) * 6
+        assert multiply_adds(model) == projections + 2 * 5 * 7 * 3 + 2 * 5 * 7 * 4
+        assert depth(model) == 2
+        keys = keras.Input((7, 9))
+        model = keras.Model(
+            [queries, values, keys], attention.__class__(2, 3)(queries, values, keys)
+        )
+        projections = 5 * 6 * 6 + 7 * 9 * 6 + 7 * 8 * 6 + 5 * 6 * 6
+        assert multiply_adds(model) == projections + 2 * 5 * 7 * 3 * 2
+
+    def test_attention_over_a_map_sees_all(self):
+        x = keras.Input((9, 7, 4))
+        attention = layers.MultiHeadAttention(2, 2, attention_axes=(1, 2), name="look")
+        model = keras.Model(x, attention(x, x))
+        assert multiply_adds(model) == 4 * 63 * 4 * 4 + 63 * 63 * 2 * 2 * 2
+        with pytest.raises(ValueError, match="layer 'look' sees the whole image"):
+            receptive_field(model, "look")
+
+    @pytest.mark.parametrize(
+        "layer",
+        [
+            layers.Softmax(name="asked"), layers.Softmax(3, name="asked"),
+            layers.LayerNormalization(name="asked"), layers.Identity(name="asked"),
+            layers.Resizing(9, 7, name="asked"), layers.RandomFlip(name="asked"),
+            layers.RandomRotation(0.1, name="asked"), layers.RandomZoom(0.1, name="asked"),
+            layers.RandomContrast(0.1, name="asked"), layers.Cropping2D(1, name="asked"),
+        ],
+        ids=lambda layer: type(layer).__name__,
+    )  # fmt: skip
+    def test_place_by_place(self, layer):
+        assert field_after(layer) == 3
+        assert multiply_adds(chain((9, 7, 4), layer)) == depth(chain((9, 7, 4), layer)) == 0
+
+    @pytest.mark.parametrize(
+        "layer",
+        [
+            layers.Softmax((1, 2), name="asked"), layers.Softmax(-2, name="asked"),
+            layers.LayerNormalization((1, 2, 3), name="asked"),
+            layers.GroupNormalization(2, name="asked"), layers.Reshape((9, 7, 4), name="asked"),
+        ],
+        ids=lambda layer: type(layer).__name__,
+    )  # fmt: skip
+    def test_places_that_see_each_other(self, layer):
+        with pytest.raises(ValueError, match="layer 'asked' sees the whole image"):
+            field_after(layer)
+        # So they do: light one pixel in a corner, and the opposite corner changes.
+        model = chain((9, 7, 4), layer)
+        model.set_weights([np.full(w.shape, 0.5) for w in model.get_weights()])
+        dark = np.random.default_rng(0).random((1, 9, 7, 4)).astype("float32")
+        lit = dark.copy()
+        lit[0, 0, 0, 0] += 1
+        if not isinstance(layer, layers.Reshape):  # which only might: it is asked no further
+            opposite = [np.asarray(model(image))[0, -1, 0] for image in (dark, lit)]
+            if getattr(layer, "axis", None) == -2:  # along the columns
+                opposite = [np.asarray(model(image))[0, 0, -1] for image in (dark, lit)]
+            assert np.any(opposite[0] != opposite[1])
+
+    @pytest.mark.parametrize(
+        "layer", [layers.UpSampling2D(2), layers.Resizing(18, 14), layers.CenterCrop(5, 3)]
+    )
+    def test_other_sizes_have_no_field(self, layer):
+        model = chain((9, 7, 2), conv(3, padding="same"), layer, conv(1))
+        height, width = model.output_shape[1:3]
+        assert multiply_adds(model) == 9 * 7 * 9 * 2 * 2 + height * width * 2 * 2
+        with pytest.raises(ValueError, match=f"layer '{layer.name}' changes the places"):
+            receptive_field(model)
+
+    def test_cropping_moves_the_field(self):
+        """Cropped at one side, two paths see 3 + 2 columns together."""
+        x = inputs = keras.Input((16, 12, 1))
+        left = layers.Cropping2D(((0, 2), (0, 2)))(conv(3)(x))
+        right = layers.Cropping2D(((2, 0), (2, 0)))(conv(3)(x))
+        model = keras.Model(inputs, layers.Concatenate()([left, right]))
+        assert receptive_field(model) == 5
+        for units in seen_by_units(model):
+            assert max(last - first + 1 for first, last in units) == 5
+
+    def test_operations(self):
+        x = inputs = keras.Input((9, 7, 2))
+        x = ops.relu(conv(3, padding="same")(x))
+        x = ops.gelu(x + inputs) * 2 - ops.maximum(x, 0) / 3
+        model = keras.Model(inputs, ops.concatenate([x, ops.silu(-x)], axis=-1))
+        assert multiply_adds(model) == 9 * 7 * 9 * 2 * 2
+        assert (receptive_field(model), depth(model)) == (3, 1)
 
 
 class TestKnownNetworks:
