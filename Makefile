@@ -34,7 +34,8 @@ test-lint: setup ## only style: ruff on package, tests, tools and notebooks
 
 test-unit: setup ## only the package's unit tests, with branch coverage
 	@echo "make test-unit: the package, branch coverage at least 95 %"
-	@$(RUN) -m pytest -q --cov --cov-report=term tests/package tests/tools tests/book/test_nbval.py
+	@$(RUN) -m pytest -q -n auto --dist loadfile --cov --cov-report=term \
+		tests/package tests/tools tests/book/test_nbval.py
 
 test-rules: setup ## only the rules every notebook keeps
 	@echo "make test-rules: the rules of a notebook"
@@ -42,7 +43,8 @@ test-rules: setup ## only the rules every notebook keeps
 
 test-notebooks: setup ## only nbval: run every notebook, compare its outputs (CHAPTER=03 for one)
 	@echo "make test-notebooks: run every chapter and compare what it prints"
-	@paths=$$($(RUN) tools/execute.py --list $(CHAPTER)) && $(RUN) -m pytest -q --nbval $$paths
+	@paths=$$($(RUN) tools/execute.py --list $(CHAPTER)) && \
+		$(RUN) -m pytest -q -n auto --dist loadfile --nbval $$paths
 
 test-fresh: setup ## only a chapter opened alone, as Colab does it
 	@echo "make test-fresh: one chapter alone in an empty folder, in an environment of its own"

@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from queue import Empty
 
@@ -56,6 +57,7 @@ def pytest_configure(config):
     config.option.nbval_current_env = not config.option.nbval_kernel_name
     config.option.nbval_sanitize_with = str(ROOT / "tests" / "book" / "nbval_sanitize.cfg")
     config.option.nbval_cell_timeout = min(config.option.nbval_cell_timeout, SECONDS_PER_CELL)
+    config.option.loadscopereorder = False  # keeps the order of pytest_collection_modifyitems
     if not sys.stdout.isatty():
         config.option.color = "no"  # nbval takes "auto" for "yes"
     # nbval leaves files and sockets to the garbage collector.
@@ -78,6 +80,13 @@ class _Chapters:
     def pytest_collectstart(self, collector):
         if hasattr(collector, "skip_compare"):
             collector.skip_compare += ("stderr",)
+
+    def pytest_collection_modifyitems(self, config, items):
+        if hasattr(config, "workerinput"):
+            # What a chapter measures it trains, mostly: those that take long start first, so that
+            # all workers end at about the same time.
+            measured = Counter(item.path for item in items if "report(" in item.cell.source)
+            items.sort(key=lambda item: measured[item.path], reverse=True)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item):

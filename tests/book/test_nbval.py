@@ -77,15 +77,30 @@ def write(path, cells):
     nbformat.write(new_notebook(cells=cells), path)
 
 
-def run_nbval(folder, *options, **environment):
-    """Runs notebooks as the chapters are run; returns (exit status, what was printed)."""
-    command = [sys.executable, "-m", "pytest", "-p", "conftest", "--nbval", "-rA", *options]
+# A plugin that reaches for the network when all cells have run, as a thread of a chapter may.
+LATER = f"""\
+import os, pytest
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput") or not session.config.getoption("numprocesses"):
+        with open(os.environ["NETWORK_LOG"], "a") as log:
+            log.write("{NOWHERE} port 80\\n")
+"""
+
+
+def run_nbval(folder, *options):
+    """Runs notebooks as the chapters are run, and LATER; returns (exit status, what it printed)."""
+    (folder / "later.py").write_text(LATER)
     # What these processes import of the package is not for its coverage.
-    here = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    env = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), env.get("PYTHONPATH")]))
+    plugins = ["-p", "conftest", "-p", "later"]
     done = subprocess.run(
-        [*command, *sorted(folder.glob("*.ipynb"))],
+        [sys.executable, "-m", "pytest", *plugins, "--nbval", "-rA", *options]
+        + sorted(folder.glob("*.ipynb")),
         cwd=ROOT,
-        env=here | environment,
+        env=env,
         capture_output=True,
         text=True,
         timeout=300,
@@ -193,28 +208,30 @@ def test_a_cell_that_hangs_is_stopped(tmp_path):
     assert "Timeout of 1 seconds" in shown
 
 
-# Reaches for the network when all cells have run, as a thread of a chapter may.
-LATER = """\
-import os, pytest
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_sessionfinish(session):
-    if hasattr(session.config, "workeroutput") or not session.config.getoption("numprocesses"):
-        with open(os.environ["NETWORK_LOG"], "a") as log:
-            log.write("192.0.2.1 port 80\\n")
-"""
-
-
-@pytest.mark.parametrize("workers", [(), TWO_WORKERS])
-def test_an_attempt_in_the_background_fails_the_run(tmp_path, workers):
-    (tmp_path / "later.py").write_text(LATER)
+def test_an_attempt_in_the_background_fails_the_run(printout, tmp_path):
     write(tmp_path / "calm.ipynb", [])
-    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
-    status, shown = run_nbval(tmp_path, "-p", "later", *workers, PYTHONPATH=path)
+    status, alone = run_nbval(tmp_path)
     assert status == pytest.ExitCode.TESTS_FAILED
-    assert outcome(shown, "calm", 0) == "PASSED"
-    assert f"tried to reach the network later: {NOWHERE} port 80" in shown
-    assert re.findall(COST, shown, re.M) == ["calm"]
+    assert outcome(alone, "calm", 0) == "PASSED"
+    assert re.findall(COST, alone, re.M) == ["calm"]
+    told = f"A chapter tried to reach the network later: {NOWHERE} port 80"
+    assert told in alone.splitlines()
+    assert f"{told} {NOWHERE} port 80" in printout.splitlines()  # each of two workers did
+
+
+def test_workers_begin_with_the_chapters_that_measure_most():
+    sources = {"01": ["report(1)", "2"], "02": ["3"], "03": ["report(4)", "5", "report(6)"]}
+    items = [
+        types.SimpleNamespace(path=path, cell=types.SimpleNamespace(source=source))
+        for path, cells in sources.items()
+        for source in cells
+    ]
+    sort = conftest._Chapters.pytest_collection_modifyitems
+    sort(None, types.SimpleNamespace(), items)
+    assert [item.path for item in items] == ["01"] * 2 + ["02"] + ["03"] * 3
+    sort(None, types.SimpleNamespace(workerinput={}), items)
+    assert [item.path for item in items] == ["03"] * 3 + ["01"] * 2 + ["02"]
+    assert [item.cell.source for item in items[:3]] == sources["03"]
 
 
 # How many workers `-n auto` takes ----------------------------------------------------------------
