@@ -118,15 +118,23 @@ def training_seconds():
     return time.process_time() - start
 
 
-def bench_chapters(numbers):
+def print_cost(name, used, cost, bound):
+    """Prints one line; returns whether the cost, in yardsticks, keeps the bound."""
+    ok = cost <= bound * NOISE
+    verdict = "ok" if ok else "too costly"
+    print(f"  {name:28} {used!s:22}  {cost:5.2f} yardsticks  {verdict}", flush=True)
+    return ok
+
+
+def bench_chapters(paths):
     """Runs copies of the chapters and prints what each took; returns whether all ran and fit."""
-    from execute import chapters, execute
+    from execute import execute
 
     yardstick = TRAININGS * training_seconds()
     print(f"chapters: a yardstick is {yardstick:.1f} CPU-s; at most {LONGEST} a chapter, {ALL} all")
     good, total = True, 0
     with tempfile.TemporaryDirectory() as folder:
-        for path in chapters(numbers):
+        for path in paths:
             copy = Path(folder, path.name)
             copy.write_bytes(path.read_bytes())
             try:
@@ -137,23 +145,25 @@ def bench_chapters(numbers):
             else:
                 cost = used.seconds / yardstick
                 total += cost
-                good &= cost <= LONGEST * NOISE
-                verdict = "ok" if cost <= LONGEST * NOISE else "too costly"
-                print(f"  {path.stem:28} {used}  {cost:5.2f} yardsticks  {verdict}", flush=True)
-    verdict = "ok" if total <= ALL * NOISE else "too costly"
-    print(f"  {'all':28} {total:35.2f} yardsticks  {verdict}")
-    return good and total <= ALL * NOISE
+                good &= print_cost(path.stem, used, cost, LONGEST)
+    return print_cost("all", "", total, ALL) and good
 
 
 def main():
+    from execute import chapters
+
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="leave out the chapters")
     parser.add_argument("--chapters", nargs="+", default=[], help="only these, as in 03 05b")
     parser.add_argument("--rounds", type=int, default=15, help="the best of so many counts")
     options = parser.parse_args()
+    try:
+        paths = chapters(options.chapters)
+    except ValueError as error:
+        parser.error(str(error))
     passed = [bench_import(3), bench_convolution(options.rounds)]
     if not options.quick:
-        passed.append(bench_chapters(options.chapters))
+        passed.append(bench_chapters(paths))
     return 0 if all(passed) else 1
 
 

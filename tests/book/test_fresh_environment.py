@@ -20,6 +20,7 @@ from files import project_files
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell
 from notebook_rules import ROOT, repository_url
+from other_versions import write_kernel
 from packaging.requirements import Requirement
 
 CHAPTER = "02_images_as_data.ipynb"  # the shortest
@@ -116,13 +117,7 @@ def test_a_chapter_alone_installs_the_package_and_runs(tmp_path, monkeypatch):
         reason = f"pip cannot fetch {BUILD_TOOL}, which it needs to build the package"
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
 
-    kernel = {
-        "argv": [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-        "display_name": "fresh",
-        "language": "python",
-    }
-    (tmp_path / "jupyter" / "kernels" / "fresh").mkdir(parents=True)
-    (tmp_path / "jupyter" / "kernels" / "fresh" / "kernel.json").write_text(json.dumps(kernel))
+    write_kernel("fresh", python, tmp_path / "jupyter")
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
 
     inside = "course_utils/"
