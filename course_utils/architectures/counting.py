@@ -6,43 +6,9 @@ import keras
 import numpy as np
 from keras import layers
 
+from course_utils.architectures.kinds import DECLARABLE, KINDS, kind_of, sees_all
 from course_utils.convolution import same_padding
 
-# A layer that is none of these, nor derived from one, may say in its attribute `counts_as` which of
-# these kinds it is: "convolution", "pooling", "dense", "pointwise" or "whole image".
-KINDS = {
-    # Slide a window with weights, each used once at every place of the output.
-    "convolution": (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D),
-    "pooling": (layers.AveragePooling2D, layers.MaxPooling2D),
-    # Weights as above, but they look at one place at a time.
-    "dense": (layers.Dense,),
-    # Spread each place of the input by weights, each used once for every place of the input.
-    "transposed": (layers.Conv2DTranspose,),
-    "attention": (layers.MultiHeadAttention,),
-    "padding": (layers.ZeroPadding2D, layers.Cropping2D),
-    # Look at one place at a time, and multiply nothing that counts by the usual convention. Those
-    # that change the size of the map have no field; what they do while training is left out.
-    "pointwise": (
-        layers.Activation, layers.Add, layers.Average, layers.BatchNormalization, layers.CenterCrop,
-        layers.Concatenate, layers.Dropout, layers.Identity, layers.InputLayer,
-        layers.LayerNormalization, layers.LeakyReLU, layers.Maximum, layers.Minimum,
-        layers.Multiply, layers.Normalization, layers.RandomBrightness, layers.RandomContrast,
-        layers.RandomCrop, layers.RandomFlip, layers.RandomRotation, layers.RandomTranslation,
-        layers.RandomZoom, layers.ReLU, layers.Rescaling, layers.Resizing, layers.Softmax,
-        layers.SpatialDropout2D, layers.Subtract, layers.UpSampling2D,
-    ),
-    # Behind them there are no places any more, or each has seen all others.
-    "whole image": (
-        layers.Flatten, layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D,
-        layers.GroupNormalization, layers.Reshape,
-    ),
-}  # fmt: skip
-# Functions of `keras.ops` in a graph; their classes have no public names.
-POINTWISE_OPERATIONS = {
-    "Abs", "Add", "Cast", "Clip", "Concatenate", "Divide", "Exp", "Gelu", "Maximum", "Minimum",
-    "Multiply", "Negative", "Pad", "Power", "Relu", "Relu6", "Sigmoid", "Silu", "Sqrt", "Square",
-    "Subtract", "Tanh", "TrueDivide",
-}  # fmt: skip
 WEIGHTED = ("convolution", "dense", "transposed")
 
 
@@ -66,34 +32,48 @@ def multiply_adds(model):
         ValueError: if a layer is unknown, the model is not built, or a size is open (None).
     """
     total = 0
-    for layer, before, outputs in _calls(model):
+    for layer, node in _calls(model):
         if isinstance(layer, keras.Model):
             total += multiply_adds(layer)
-        elif _kind(layer) == "attention":
-            total += _attention_multiply_adds(layer, before)
-        elif _kind(layer) in WEIGHTED:
-            places = _places(layer, before[0] if _kind(layer) == "transposed" else outputs[0])
-            # A separable convolution has two: depthwise_kernel and pointwise_kernel.
-            kernels = [weight.shape for weight in layer.weights if weight.name.endswith("kernel")]
-            total += places * sum(map(math.prod, kernels))
+        elif kind_of(layer) == "attention":
+            total += _attention(layer, node)
+        elif kind_of(layer) in WEIGHTED:
+            total += _uses(layer, node) * _weights(layer)
     return total
 
 
-def _places(layer, tensor):
-    """Positions of a map, or tokens of a sequence."""
-    if None in tensor.shape[1:-1]:
-        raise ValueError(f"layer {layer.name!r} has an open size: {tensor.shape}")
-    return math.prod(tensor.shape[1:-1])
+def _weights(layer):
+    # A separable convolution has two: depthwise_kernel and pointwise_kernel.
+    kernels = [weight.shape for weight in layer.weights if weight.name.endswith("kernel")]
+    return sum(map(math.prod, kernels))
 
 
-def _attention_multiply_adds(layer, before):
-    queries, values, keys = (_places(layer, tensor) for tensor in [*before, before[1]][:3])
-    projections = {
-        layer.query_dense: queries, layer.key_dense: keys, layer.value_dense: values,
-        layer.output_dense: queries,
-    }  # fmt: skip
-    products = layer.num_heads * queries * values * (layer.key_dim + layer.value_dim)
-    return products + sum(math.prod(part.kernel.shape) * n for part, n in projections.items())
+def _uses(layer, node):
+    """How often one input uses each weight of a layer's kernel."""
+    before, after = node.input_tensors[0].shape, node.output_tensors[0].shape
+    if not isinstance(layer, layers.EinsumDense):
+        return _product(layer, (before if kind_of(layer) == "transposed" else after)[1:-1])
+    letters, kernel = layer.equation.split("->")[0].split(",")
+    letters = letters.replace("...", "." * (len(before) - len(letters) + 3))
+    axes = [axis for axis in range(1, len(before)) if letters[axis] not in kernel]
+    return _product(layer, [before[axis] for axis in axes])
+
+
+def _product(layer, sizes):
+    if None in sizes:
+        raise ValueError(f"layer {layer.name!r} has an open size: {(None, *sizes)}")
+    return math.prod(sizes)
+
+
+def _attention(layer, node):
+    # Arguments in the order of the call; node.input_tensors sorts those given by name.
+    given = [*node.arguments.args, *map(node.arguments.kwargs.get, ("query", "value"))]
+    shapes = [tensor.shape for tensor in given if tensor is not None][:2]
+    queries, values = (_product(layer, shape[1:-1]) for shape in shapes)
+    pairs = queries * math.prod(shapes[1][axis] for axis in layer.attention_axes)
+    products = layer.num_heads * pairs * (layer.key_dim + layer.value_dim)
+    of_values = sum(math.prod(part.kernel.shape) for part in (layer.key_dense, layer.value_dense))
+    return products + of_values * values + (_weights(layer) - of_values) * queries
 
 
 def depth(model):
@@ -111,13 +91,13 @@ def depth(model):
         ValueError: if a layer is unknown, or the model is not built.
     """
     longest = {}
-    for layer, before, outputs in _calls(model):
+    for layer, node in _calls(model):
         if isinstance(layer, keras.Model):
             own = depth(layer)
         else:
-            own = 2 * (_kind(layer) == "attention") + (_kind(layer) in WEIGHTED)
-        ways = [longest[id(tensor)] for tensor in before]
-        longest.update(dict.fromkeys(map(id, outputs), max(ways, default=0) + own))
+            own = 2 * (kind_of(layer) == "attention") + (kind_of(layer) in WEIGHTED)
+        ways = [longest[id(tensor)] for tensor in node.input_tensors]
+        longest.update(dict.fromkeys(map(id, node.output_tensors), max(ways, default=0) + own))
     return max(longest.values())
 
 
@@ -175,14 +155,15 @@ def _follow(model, inputs, fields):
             shapes = " and ".join(str(tensor.shape) for tensor in model.inputs)
             raise ValueError(f"expected a model of images, (N, H, W, C), its input is {shapes}")
     seen = dict(zip(map(id, model.inputs), inputs, strict=True))
-    for layer, before, outputs in calls:
+    for layer, node in calls:
+        before, outputs = node.input_tensors, node.output_tensors
         if isinstance(layer, keras.Model):
             after = _follow(layer, [seen[id(tensor)] for tensor in before], fields)
         elif not before:
             after = [seen[id(outputs[0])]]
         else:
             field = _merge(layer, [seen[id(tensor)] for tensor in before])
-            after = [_step(layer, before[0].shape, outputs[0].shape, field)]
+            after = [_step(layer, node, output.shape, field) for output in outputs]
         seen.update(zip(map(id, outputs), after, strict=True))
         fields[layer.name] = after[0], outputs[0].shape[1:-1]
     return [seen[id(tensor)] for tensor in model.outputs]
@@ -199,23 +180,25 @@ def _merge(layer, fields):
     return np.min(lows, axis=0), np.max(highs, axis=0), jumps[0]
 
 
-def _step(layer, shape, shape_after, field):
-    """The field behind a layer, from the one before it and both shapes (N, H, W, C)."""
-    kind = _kind(layer)
-    if field is None or len(shape_after) != 4 or _sees_all(layer, len(shape)):
+def _step(layer, node, shape_after, field):
+    """The field behind a layer, from the one before it; shapes are (N, H, W, C)."""
+    kind, shapes = kind_of(layer), [tensor.shape for tensor in node.input_tensors]
+    if field is None or len(shape_after) != 4 or sees_all(layer, len(shapes[0])):
         return None
     low, high, jump = field
     if kind == "padding":
-        cropped = isinstance(layer, layers.Cropping2D)
-        pads = layer.cropping if cropped else layer.padding
-        before = np.array([pad[0] for pad in pads]) * (-1 if cropped else 1)
+        padded = isinstance(layer, layers.ZeroPadding2D)
+        before = np.array(layer.padding if padded else layer.cropping)[:, 0] * (1 if padded else -1)
         return low - before * jump, high - before * jump, jump
     if kind == "transposed":
         raise ValueError(f"layer {layer.name!r} is a transposed convolution: its field is unknown")
     if kind not in ("convolution", "pooling"):
-        if shape[1:3] != shape_after[1:3]:
+        moved = [shape for shape in shapes if shape[1:3] != shape_after[1:3]]
+        if moved or kind == "exchange" or (kind == "slicing" and _flips(node.arguments.args[1])):
+            shape = (moved or shapes)[0]
             raise ValueError(f"layer {layer.name!r} changes the places: {shape} to {shape_after}")
         return low, high, jump
+    shape = shapes[0]
     kernel = np.array(getattr(layer, "kernel_size", None) or layer.pool_size)
     window = (kernel - 1) * np.array(getattr(layer, "dilation_rate", 1)) + 1
     stride, before = np.array(layer.strides), np.zeros(2, int)
@@ -228,16 +211,13 @@ def _step(layer, shape, shape_after, field):
     return low - before * jump, high + (window - 1 - before) * jump, jump * stride
 
 
-def _sees_all(layer, rank):
-    """Whether each place behind a layer depends on all places before it."""
-    if isinstance(layer, layers.Softmax | layers.LayerNormalization):
-        axes = layer.axis if isinstance(layer.axis, list | tuple) else [layer.axis]
-        return any(axis % rank != rank - 1 for axis in axes)
-    return _kind(layer) in ("whole image", "attention")
+def _flips(index):
+    parts = index if isinstance(index, tuple) else (index,)
+    return any(isinstance(part, slice) and (part.step or 1) < 0 for part in parts)
 
 
 def _calls(model):
-    """Every use of a layer in a model, in order: (layer, tensors in, tensors out)."""
+    """Every use of a layer in a model, in order: (layer, its node in the graph)."""
     if isinstance(model, keras.Sequential):
         if getattr(model, "inputs", None) is None:
             raise ValueError("the model is not built: give it a keras.Input and a layer first")
@@ -249,20 +229,13 @@ def _calls(model):
     for _, nodes in sorted(model._nodes_by_depth.items(), reverse=True):
         for node in nodes:
             layer = node.operation
-            if not isinstance(layer, keras.Model) and _kind(layer) is None:
+            if not isinstance(layer, keras.Model) and kind_of(layer) is None:
                 known = sorted(kind.__name__ for kinds in KINDS.values() for kind in kinds)
                 raise ValueError(
                     f"cannot count layer {layer.name!r} of type {type(layer).__name__}; known are "
-                    f"{', '.join(known)}, and layers whose attribute `counts_as` says what they do"
+                    f"{', '.join(known)}, and layers whose `counts_as` is one of "
+                    f"{', '.join(DECLARABLE)}"
                 )
             if getattr(layer, "data_format", None) == "channels_first":
                 raise ValueError(f"layer {layer.name!r} must have its channels last")
-            yield layer, node.input_tensors, node.output_tensors
-
-
-def _kind(layer):
-    """Which of `KINDS` a layer is; None if it is unknown."""
-    if not isinstance(layer, keras.Layer):  # a function of keras.ops
-        return "pointwise" if type(layer).__name__ in POINTWISE_OPERATIONS else None
-    found = (kind for kind, classes in KINDS.items() if isinstance(layer, classes))
-    return getattr(layer, "counts_as", None) or next(found, None)
+            yield layer, node
