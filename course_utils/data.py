@@ -222,12 +222,12 @@ def _download_fashion_mnist():
 
 def _download(name):
     """Fetches one file of FULL_SHA256, unless Keras' cache has it; returns its path."""
-    import keras
-
     # Where Keras may not write it does not read either, and would download once more elsewhere.
     cached = Path(os.environ.get("KERAS_HOME", "~/.keras"), FULL_FOLDER, name).expanduser()
     if cached.is_file() and _sha256(cached) == FULL_SHA256[name]:
         return cached
+
+    import keras
 
     def get_file(**options):
         options.update(origin=FULL_ORIGIN + name, cache_subdir=FULL_FOLDER)

@@ -7,6 +7,7 @@ The kernel runs in an environment of its own under _build/; nbval itself stays i
 import argparse
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -16,22 +17,27 @@ from execute import chapters
 
 ROOT = Path(__file__).resolve().parent.parent
 COLAB = ROOT / "tests" / "book" / "colab.txt"
-COLAB_PYTHON = "3.13"
-UV = ROOT / ".venv" / "bin" / "uv"
-SHOWN = "course-utils|ipykernel|ipython|keras|matplotlib|numpy|pillow|tensorflow"
+PYTHON = {"colab": "3.13", "oldest": "3.11"}
+UV = Path(sys.executable).parent / "uv"
+SHOWN = {"ipykernel", "ipython", "keras", "matplotlib", "numpy", "pillow", "tensorflow", "tqdm"}
 # The oldest ipykernel of all knows no asyncio of today; Colab's is old enough.
 OLDEST_KERNEL = "ipykernel>=6.17.1"
 
 
 def python_for(name):
-    """The Python that an environment is made with, and a sentence if it is not the one wanted."""
-    if name == "oldest":
-        return sys.executable, ""
-    wanted = shutil.which(f"python{COLAB_PYTHON}")
-    if wanted and not subprocess.run([wanted, "--version"], capture_output=True).returncode:
-        return wanted, ""
-    ours = ".".join(map(str, sys.version_info[:2]))
-    return sys.executable, f"Colab has Python {COLAB_PYTHON}; none is here, so this is {ours}"
+    """The Python that an environment is made with, and its version.
+
+    If the one wanted is not on the PATH, that is said, and it is the Python that runs this.
+    """
+    wanted = f"python{PYTHON[name]}"
+    if found := shutil.which(wanted):
+        # pyenv puts up a stand-in that fails where the version is not chosen.
+        asked = subprocess.run([found, "--version"], capture_output=True, text=True)
+        if asked.returncode == 0:
+            return found, asked.stdout.split()[1]
+    ours = platform.python_version()
+    print(f"There is no {wanted} here; this runs on Python {ours}.", flush=True)
+    return sys.executable, ours
 
 
 def requirements(name):
@@ -43,16 +49,23 @@ def requirements(name):
 
 def make_environment(name):
     """Brings an environment up to date, with the package as it lies here; returns its Python."""
-    folder = ROOT / "_build" / "versions" / name
-    python, remark = python_for(name)
-    if remark:
-        print(remark, flush=True)
+    python, version = python_for(name)
+    folder = ROOT / "_build" / "versions" / f"{name}-{version}"
     if not (folder / "bin" / "python").exists():
-        subprocess.run([UV, "venv", "--quiet", "--python", python, folder], check=True)
-    install = [UV, "pip", "install", "--quiet", "--python", folder]
-    package = ["--reinstall-package", "course-utils"]
-    subprocess.run([*install, *package, *requirements(name)], check=True)
+        subprocess.run([UV, "venv", "--quiet", "--clear", "--python", python, folder], check=True)
+    # Without --upgrade what is there already stays, although it may not be the oldest.
+    fresh = ["--upgrade", "--reinstall-package", "course-utils"]
+    install = [UV, "pip", "install", "--quiet", "--python", folder, *fresh]
+    subprocess.run([*install, *requirements(name)], check=True)
     return folder / "bin" / "python"
+
+
+def versions(python):
+    """The versions that a run depends on, a line each, from the environment of that Python."""
+    freeze = [UV, "pip", "freeze", "--quiet", "--python", python]
+    listed = subprocess.run(freeze, check=True, stdout=subprocess.PIPE, text=True).stdout
+    own = subprocess.run([python, "--version"], check=True, stdout=subprocess.PIPE, text=True)
+    return [own.stdout.strip(), *(line for line in listed.split() if line.split("==")[0] in SHOWN)]
 
 
 def write_kernel(name, python, folder):
@@ -65,17 +78,18 @@ def write_kernel(name, python, folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("name", choices=("colab", "oldest"))
+    parser.add_argument("name", choices=PYTHON)
     parser.add_argument("chapter", nargs="*", help='number of a chapter, as in "03"; default all')
     options = parser.parse_args()
     try:
         paths = chapters(options.chapter)
         python = make_environment(options.name)
-    except (ValueError, subprocess.CalledProcessError) as error:
+        print(*versions(python), sep="\n", flush=True)
+    except ValueError as error:
         parser.error(str(error))
-    freeze = [UV, "pip", "freeze", "--quiet", "--python", python]
-    listed = subprocess.run(freeze, check=True, capture_output=True, text=True).stdout.split("\n")
-    print(*(line for line in listed if line.split("==")[0] in SHOWN.split("|")), sep="\n")
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"The environment could not be made: {error}", file=sys.stderr)
+        return 1
     jupyter = ROOT / "_build" / "versions" / "jupyter"
     write_kernel(options.name, python, jupyter)
     environment = {**os.environ, "JUPYTER_PATH": str(jupyter)}

@@ -296,18 +296,20 @@ def test_a_second_call_downloads_nothing(origin, capsys):
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.fixture
-def read_only_cache(origin, tmp_path, monkeypatch):
+@pytest.fixture(params=[("KERAS_HOME", "."), ("HOME", ".keras")], ids=["named", "usual"])
+def read_only_cache(origin, tmp_path, monkeypatch, request):
     """A complete cache that Keras cannot use; asking Keras fails. Its folder of files."""
-    home = tmp_path / "home"
-    shutil.copytree(origin, home / "datasets" / "fashion-mnist")
-    monkeypatch.setenv("KERAS_HOME", str(home))
+    variable, folder = request.param
+    files = tmp_path / "home" / folder / "datasets" / "fashion-mnist"
+    shutil.copytree(origin, files)
+    monkeypatch.delenv("KERAS_HOME", raising=False)
+    monkeypatch.setenv(variable, str(tmp_path / "home"))
 
     def get_file(name, **options):
         raise ConnectionError(f"{name} asked for")
 
     monkeypatch.setattr(keras.utils, "get_file", get_file)
-    return home / "datasets" / "fashion-mnist"
+    return files
 
 
 def test_a_complete_cache_needs_no_network_and_is_only_read(read_only_cache):
