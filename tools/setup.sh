@@ -7,7 +7,16 @@ cd "$(dirname "$0")/.."
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 fits() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; }
+can_make() { "$1" -c 'import ensurepip, venv' 2>/dev/null; }
 version() { "$1" -c 'import platform; print(platform.python_version())' 2>/dev/null || echo none; }
+
+candidates=(python3 python3.12 python3.13 python3.11)
+[ -z "${PYTHON:-}" ] || candidates=("$PYTHON")
+python=
+for candidate in "${candidates[@]}"; do
+    if fits "$candidate"; then python=$candidate; break; fi
+done
+if [ "${1:-}" = --check ]; then [ -n "$python" ] && can_make "$python"; exit; fi
 
 stamp=.venv/.lock-installed
 # All that the environment depends on: the lock, where it lies, and the Python that it runs on.
@@ -16,9 +25,7 @@ ready() { [ "$(cat "$stamp" 2>/dev/null)" = "$(state)" ] && asked; }
 # Whether the environment is of the Python that PYTHON names, if it names one.
 asked() { [ -z "${PYTHON:-}" ] || [ "$(version "$PYTHON")" = "$(version .venv/bin/python)" ]; }
 
-if [ -n "${PYTHON:-}" ]; then
-    fits "$PYTHON" || fail "PYTHON=$PYTHON is not a Python 3.11, 3.12 or 3.13."
-fi
+[ -z "${PYTHON:-}" ] || [ -n "$python" ] || fail "PYTHON=$PYTHON is not a Python 3.11, 3.12 or 3.13."
 if ready; then exit 0; fi
 
 case "$(uname -s)/$(uname -m)" in
@@ -35,17 +42,11 @@ if command -v flock >/dev/null; then
     if ready; then exit 0; fi
 fi
 
-python=${PYTHON:-}
-if [ -z "$python" ]; then
-    for candidate in python3 python3.12 python3.13 python3.11; do
-        if fits "$candidate"; then python=$candidate; break; fi
-    done
-    [ -n "$python" ] || fail "needs Python 3.11, 3.12 or 3.13 (found: $(python3 --version 2>&1 || echo none)).
+[ -n "$python" ] || fail "needs Python 3.11, 3.12 or 3.13 (found: $(python3 --version 2>&1 || echo none)).
        Install one and run again, or name it: make book PYTHON=/path/to/python3.12"
-fi
 "$python" -c 'import sysconfig, sys; sys.exit("musl" in (sysconfig.get_config_var("SOABI") or ""))' ||
     fail "TensorFlow has no package for this Linux, which is built on musl (Alpine): use one with glibc, as Debian, or open the chapters in Colab (see README.md)."
-"$python" -c 'import ensurepip, venv' 2>/dev/null ||
+can_make "$python" ||
     fail "$python cannot make virtual environments. On Debian or Ubuntu: sudo apt-get install python3-venv"
 
 free=$(df -Pk . | awk 'NR==2 {print $4}')

@@ -19,7 +19,7 @@ def machine(tmp_path):
 
     It returns (exit status, what was called, stderr).
     """
-    for name in (".ci/run", "tests/browser_names.txt"):
+    for name in (".ci/run", "tests/browser_names.txt", "tools/setup.sh"):
         (tmp_path / name).parent.mkdir()
         shutil.copy(ROOT / name, tmp_path / name)
     programs = tmp_path / "bin"
@@ -34,7 +34,8 @@ def machine(tmp_path):
         for name in {*installed, "id"}:
             (programs / name).write_text(f"#!/bin/sh\n{answers[name]}\n")
             (programs / name).chmod(0o755)
-        (programs / "dirname").symlink_to(shutil.which("dirname"))
+        for name in ("bash", "dirname"):
+            (programs / name).symlink_to(shutil.which(name))
         done = subprocess.run(
             [shutil.which("bash"), ".ci/run"],
             cwd=tmp_path,
