@@ -24,7 +24,7 @@ case "$1 $2" in
 "venv --quiet") for folder; do :; done
     mkdir -p "$folder/bin" && printf '#!/bin/sh\\necho Python 3.11.7\\n' >"$folder/bin/python"
     chmod +x "$folder/bin/python" ;;
-"pip freeze") printf 'absl-py==2\\ncourse-utils @ file:///here\\nkeras==3.8.0\\nnumpy==1.26.0\\n' ;;
+"pip freeze") printf 'absl-py==2\\ncourse-utils @ ./here\\nkeras==3.8.0\\nnumpy==1.26.0\\n' ;;
 *) exit {status} ;;
 esac
 """
