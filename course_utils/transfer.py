@@ -7,6 +7,8 @@ import numpy as np
 from keras import layers
 from tqdm import tqdm
 
+from course_utils._checks import one_of, whole_number
+
 
 def features(model, images, names, pooling="avg", batch_size=32):
     """What a model computes at some of its layers; each image goes through the model once.
@@ -25,11 +27,11 @@ def features(model, images, names, pooling="avg", batch_size=32):
         names a dictionary from each name to such an array.
 
     Raises:
-        ValueError: if the model has no such layer, there are no images, or the pooling is none of
-            these.
+        ValueError: if the model has no such layer, there are no images, the pooling is none of
+            these, or `batch_size` is not a whole number >= 1.
     """
-    if pooling not in (None, "avg"):
-        raise ValueError(f'pooling must be None or "avg", got {pooling!r}')
+    pooling = one_of("pooling", pooling, (None, "avg"))
+    batch_size = whole_number("batch_size", batch_size)
     if len(images) == 0:
         raise ValueError("expected at least one image, got none")
     wanted = [names] if isinstance(names, str) else list(names)
@@ -59,7 +61,11 @@ def add_head(backbone, num_classes, dropout=0.2):
     Returns:
         A `keras.Model` that gives probabilities (N, num_classes); its layer "logits" gives what
         comes before the softmax.
+
+    Raises:
+        ValueError: if `num_classes` is not a whole number >= 1.
     """
+    num_classes = whole_number("num_classes", num_classes)
     x = layers.Dropout(dropout, name="head_dropout")(_pooled(backbone.output))
     x = layers.Dense(num_classes, name="logits")(x)
     return keras.Model(backbone.input, layers.Softmax(name="predictions")(x))

@@ -110,6 +110,8 @@ def test_a_wrong_name_is_answered_with_the_nearest(network, function, name):
 def test_features_refuse_what_makes_no_sense(network, images):
     with pytest.raises(ValueError, match="pooling must be None or \"avg\", got 'max'"):
         features(network, images, "stem_bn", pooling="max")
+    with pytest.raises(ValueError, match="batch_size must be a whole number >= 1, got 0"):
+        features(network, images, "stem_bn", batch_size=0)
     with pytest.raises(ValueError, match="at least one image, got none"):
         features(network, images[:0], "stem_bn")
     with pytest.raises(ValueError, match=r"got 3\. The nearest are"):
@@ -119,8 +121,14 @@ def test_features_refuse_what_makes_no_sense(network, images):
 # The head
 
 
+@pytest.mark.parametrize("num_classes", [0, 2.0, True])
+def test_head_refuses_what_is_no_number_of_classes(network, num_classes):
+    with pytest.raises(ValueError, match="num_classes must be a whole number >= 1"):
+        add_head(network, num_classes)
+
+
 def test_head_adds_a_dense_layer_and_a_softmax(network, images):
-    model = add_head(network, 4, dropout=0.5)
+    model = add_head(network, np.int32(4), dropout=0.5)  # as `labels.max() + 1` gives it
     assert model.output_shape == (None, 4)
     assert model.count_params() == network.count_params() + 2 * 4 + 4
     assert model.get_layer("stem_conv") is network.get_layer("stem_conv")
