@@ -616,7 +616,7 @@ class TestResNet:
         plain = resnet(18, num_classes=4, input_shape=(33, 47, 3), residual=False, filters=2)
         assert sum(isinstance(layer, layers.Conv2D) for layer in plain.layers) == 17
 
-    def test_for_small_grey_images(self, rng):
+    def test_for_small_grey_images(self):
         options = {"num_classes": 7, "input_shape": (28, 20, 1), "filters": 4}
         model = cifar_resnet(20, stem_stride=2, **options)
         assert model.get_layer("conv1").output.shape == (None, 14, 10, 4)
@@ -625,7 +625,10 @@ class TestResNet:
         assert trainable(model) == trainable(whole)
         ratio = multiply_adds(whole) / multiply_adds(model)
         assert 3.5 < ratio < 4  # SAME rounds 7 x 5 up to 4 x 3
-        images, labels = rng.random((6, 28, 20, 1), "float32"), np.arange(6)
+
+    def test_every_weight_learns(self, rng):
+        model = cifar_resnet(8, num_classes=7, input_shape=(12, 10, 1), filters=4)
+        images, labels = rng.random((6, 12, 10, 1), "float32"), np.arange(6)
         np.testing.assert_allclose(np.sum(model(images), axis=1), 1, rtol=1e-5)
         before = [weight.numpy() for weight in model.weights]
         model.compile("sgd", "sparse_categorical_crossentropy")

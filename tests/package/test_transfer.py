@@ -87,9 +87,9 @@ def test_features_of_the_real_network_end_in_its_own_average():
     inside = pretrained.efficientnet_lite0(
         include_top=False, input_shape=(40, 64, 3), pooling="avg"
     )
-    images = np.random.default_rng(0).random((3, 40, 64, 3), np.float32)
+    images = np.random.default_rng(0).random((4, 40, 64, 3), np.float32)
     found = features(inside, images, ["top_activation", "avg_pool"], batch_size=2)
-    assert found["avg_pool"].shape == (3, 1280)
+    assert found["avg_pool"].shape == (4, 1280)
     assert np.allclose(found["top_activation"], found["avg_pool"], atol=1e-5)
 
 
