@@ -10,13 +10,16 @@ fits() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3
 can_make() { "$1" -c 'import ensurepip, venv' 2>/dev/null; }
 version() { "$1" -c 'import platform; print(platform.python_version())' 2>/dev/null || echo none; }
 
-candidates=(python3 python3.12 python3.13 python3.11)
-[ -z "${PYTHON:-}" ] || candidates=("$PYTHON")
-python=
-for candidate in "${candidates[@]}"; do
-    if fits "$candidate"; then python=$candidate; break; fi
-done
-if [ "${1:-}" = --check ]; then [ -n "$python" ] && can_make "$python"; exit; fi
+# Prints the Python that PYTHON names, or else the first that fits; fails if there is none.
+find_python() {
+    local candidate candidates=(python3 python3.12 python3.13 python3.11)
+    [ -z "${PYTHON:-}" ] || candidates=("$PYTHON")
+    for candidate in "${candidates[@]}"; do
+        if fits "$candidate"; then echo "$candidate"; return; fi
+    done
+    return 1
+}
+if [ "${1:-}" = --check ]; then python=$(find_python) && can_make "$python"; exit; fi
 
 stamp=.venv/.lock-installed
 # All that the environment depends on: the lock, where it lies, and the Python that it runs on.
@@ -25,7 +28,7 @@ ready() { [ "$(cat "$stamp" 2>/dev/null)" = "$(state)" ] && asked; }
 # Whether the environment is of the Python that PYTHON names, if it names one.
 asked() { [ -z "${PYTHON:-}" ] || [ "$(version "$PYTHON")" = "$(version .venv/bin/python)" ]; }
 
-[ -z "${PYTHON:-}" ] || [ -n "$python" ] || fail "PYTHON=$PYTHON is not a Python 3.11, 3.12 or 3.13."
+[ -z "${PYTHON:-}" ] || fits "$PYTHON" || fail "PYTHON=$PYTHON is not a Python 3.11, 3.12 or 3.13."
 if ready; then exit 0; fi
 
 case "$(uname -s)/$(uname -m)" in
@@ -42,7 +45,7 @@ if command -v flock >/dev/null; then
     if ready; then exit 0; fi
 fi
 
-[ -n "$python" ] || fail "needs Python 3.11, 3.12 or 3.13 (found: $(python3 --version 2>&1 || echo none)).
+python=$(find_python) || fail "needs Python 3.11, 3.12 or 3.13 (found: $(python3 --version 2>&1 || echo none)).
        Install one and run again, or name it: make book PYTHON=/path/to/python3.12"
 "$python" -c 'import sysconfig, sys; sys.exit("musl" in (sysconfig.get_config_var("SOABI") or ""))' ||
     fail "TensorFlow has no package for this Linux, which is built on musl (Alpine): use one with glibc, as Debian, or open the chapters in Colab (see README.md)."

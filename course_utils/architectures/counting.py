@@ -9,7 +9,8 @@ from keras import layers
 from course_utils.architectures.kinds import DECLARABLE, KINDS, kind_of, sees_all
 from course_utils.convolution import same_padding
 
-WEIGHTED = ("convolution", "dense", "transposed")
+# Kernels one behind another in a layer of each kind that has any.
+KERNELS = {"convolution": 1, "dense": 1, "transposed": 1, "attention": 2}
 
 
 def multiply_adds(model):
@@ -33,11 +34,12 @@ def multiply_adds(model):
     """
     total = 0
     for layer, node in _calls(model):
+        kind = kind_of(layer)
         if isinstance(layer, keras.Model):
             total += multiply_adds(layer)
-        elif kind_of(layer) == "attention":
+        elif kind == "attention":
             total += _attention(layer, node)
-        elif kind_of(layer) in WEIGHTED:
+        elif kind in KERNELS:
             total += _uses(layer, node) * _weights(layer)
     return total
 
@@ -92,10 +94,8 @@ def depth(model):
     """
     longest = {}
     for layer, node in _calls(model):
-        if isinstance(layer, keras.Model):
-            own = depth(layer)
-        else:
-            own = 2 * (kind_of(layer) == "attention") + (kind_of(layer) in WEIGHTED)
+        nested = isinstance(layer, keras.Model)
+        own = depth(layer) if nested else KERNELS.get(kind_of(layer), 0)
         ways = [longest[id(tensor)] for tensor in node.input_tensors]
         longest.update(dict.fromkeys(map(id, node.output_tensors), max(ways, default=0) + own))
     return max(longest.values())

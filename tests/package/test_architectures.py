@@ -627,8 +627,9 @@ class TestResNet:
         assert 3.5 < ratio < 4  # SAME rounds 7 x 5 up to 4 x 3
 
     def test_every_weight_learns(self, rng):
-        model = cifar_resnet(8, num_classes=7, input_shape=(12, 10, 1), filters=4)
-        images, labels = rng.random((6, 12, 10, 1), "float32"), np.arange(6)
+        options = {"num_classes": 7, "input_shape": (28, 20, 1), "filters": 4}
+        model = cifar_resnet(8, stem_stride=2, **options)
+        images, labels = rng.random((6, 28, 20, 1), "float32"), np.arange(6)
         np.testing.assert_allclose(np.sum(model(images), axis=1), 1, rtol=1e-5)
         before = [weight.numpy() for weight in model.weights]
         model.compile("sgd", "sparse_categorical_crossentropy")

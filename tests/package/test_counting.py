@@ -4,6 +4,7 @@ The figures of the famous networks are in test_architectures.py.
 """
 
 import itertools
+import math
 
 import keras
 import numpy as np
@@ -781,3 +782,9 @@ class TestKnownNetworks:
         assert multiply_adds(model) == 385_187_552
         assert receptive_field(model) == 851  # EfficientNet-B0's, but for its average
         assert depth(model) == 1 + 2 + 15 * 3 + 1 + 1
+        features = pretrained.efficientnet_lite0(False, (64, 96, 3))
+        assert multiply_adds(features) * math.prod((224, 224)) == pytest.approx(
+            (multiply_adds(model) - 1_280_000) * math.prod((64, 96))
+        )
+        with pytest.raises(ValueError, match="layer 'stem_conv' has an open size"):
+            receptive_field(pretrained.efficientnet_lite0(False, (None, None, 3)))

@@ -45,7 +45,7 @@ class Project:
         path.chmod(0o755)
         return path
 
-    def run(self, **environment):
+    def run(self, *arguments, **environment):
         """Returns (exit status, output, what was done since the last run)."""
         log = self.folder / "log"
         log.unlink(missing_ok=True)
@@ -54,7 +54,7 @@ class Project:
         if "PYTHON" not in environment:
             environment["PYTHON"] = ""
         done = subprocess.run(
-            ["bash", "tools/setup.sh"],
+            ["bash", "tools/setup.sh", *arguments],
             cwd=self.folder,
             env=environment,
             text=True,
@@ -76,6 +76,10 @@ def project(tmp_path):
 
 def test_a_second_call_does_nothing(project):
     assert project.run() == (0, "", NOTHING)
+
+
+def test_a_check_makes_nothing(tmp_path):
+    assert Project(tmp_path).run("--check") == (0, "", NOTHING)
 
 
 def test_another_lock_installs_into_the_same_environment(project):
@@ -125,6 +129,7 @@ def test_no_python_that_fits(tmp_path, version):
     status, output, done = project.run()
     assert (status, done) == (1, NOTHING)
     assert f"needs Python 3.11, 3.12 or 3.13 (found: Python {version})" in output
+    assert project.run("--check") == (1, "", NOTHING)
 
 
 @pytest.mark.parametrize(
