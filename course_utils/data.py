@@ -135,20 +135,41 @@ def photo_set(size=160):
 
     Source: GCompris 3.1; `assets/photo_set/photos.csv` credits each photo.
     """
-    size = whole_number("size", size)
-    parts = {"train": ([], []), "test": ([], [])}
-    with zipfile.ZipFile(asset("photo_set/photos.zip")) as archive:
-        for row in photo_table():
-            if row["class"] in PHOTO_CLASSES:
-                images, labels = parts[row["part"]]
-                with Image.open(archive.open(f"{row['name']}.jpg")) as image:
-                    square = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
-                images.append(np.asarray(square))
-                labels.append(PHOTO_CLASSES.index(row["class"]))
+    rows = [row for row in photo_table() if row["class"] in PHOTO_CLASSES]
     return tuple(
-        (_unit_range(np.stack(images)), np.array(labels, np.int32))
-        for images, labels in parts.values()
+        _labelled(
+            "photo_set/photos.zip",
+            {f"{row['name']}.jpg": row["class"] for row in rows if row["part"] == part},
+            size,
+        )
+        for part in ("train", "test")
     )
+
+
+def drawings(size=160, background=(1, 1, 1)):
+    """Loads 53 drawings in three of the classes of `photo_set`: animals, fishes and tools.
+
+    Args:
+        size: height and width in pixels, >= 1; the drawings themselves have 160.
+        background: colour behind them, three numbers in [0, 1].
+
+    Returns:
+        images as float32 in [0, 1] of shape (53, size, size, 3); labels as int32 of shape (53,),
+        the positions in `PHOTO_CLASSES`. Class by class, not shuffled.
+
+    Raises:
+        ValueError: if the size is not a whole number >= 1, or the background no such colour.
+
+    Source: Open Clip Art Library, release 0.18, in the public domain.
+    """
+    colour = np.asarray(background)
+    numbers = colour.shape == (3,) and colour.dtype.kind in "iuf"
+    if not numbers or not np.all((colour >= 0) & (colour <= 1)):
+        raise ValueError(f"background must be three numbers in [0, 1], got {background!r}")
+    with zipfile.ZipFile(asset("drawings.zip")) as archive:
+        classes = {file: file.partition("/")[0] for file in archive.namelist()}
+    colour = tuple(int(level) for level in np.rint(255 * colour))
+    return _labelled("drawings.zip", classes, size, colour)
 
 
 def photo_table():
@@ -191,6 +212,22 @@ def asset(name):
         "To repair it, reinstall the package: pip install --force-reinstall --no-deps course-utils "
         "from where you installed it, or `git checkout course_utils/assets` in a clone."
     )
+
+
+def _labelled(name, classes, size, background=(255, 255, 255)):
+    """Images and labels from an asset: `classes` has the class of each file to be taken."""
+    size = whole_number("size", size)
+    images = []
+    with zipfile.ZipFile(asset(name)) as archive:
+        for file in classes:
+            with Image.open(archive.open(file)) as image:
+                square = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
+            if square.mode == "RGBA":
+                canvas = Image.new("RGBA", square.size, background)
+                square = Image.alpha_composite(canvas, square).convert("RGB")
+            images.append(_unit_range(np.asarray(square)))
+    labels = [PHOTO_CLASSES.index(label) for label in classes.values()]
+    return np.stack(images), np.array(labels, np.int32)
 
 
 @functools.cache
