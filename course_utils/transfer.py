@@ -79,7 +79,8 @@ def unfreeze_from(model, name, batch_norm=False):
     those of the batch at hand, a few photos, and moves its averages towards them: what the layers
     behind it were trained on changes before any gradient has improved it.
 
-    A compiled model must be compiled again: `fit` goes by what was trainable at that time.
+    A model that has been trained must be compiled again: until then `fit` goes on with what was
+    trainable at its first run.
 
     Args:
         model: a functional or sequential Keras model, changed in place.

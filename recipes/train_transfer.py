@@ -67,14 +67,24 @@ def train(model, x, y, rate, steps, batch_size=32):
     return model
 
 
-def small_network(image_shape, num_classes):
-    """The convolutional network of chapter 4's kind; one more stage for larger images."""
-    images = x = keras.Input(image_shape)
-    for filters in (32, 64) if image_shape[0] < 64 else (32, 64, 64, 64):
+def small_network(num_classes):
+    """A convolutional network of chapter 4's kind, for garments of 28 x 28."""
+    images = x = keras.Input((28, 28, 1))
+    for filters in (32, 64):
         x = layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
-        x = layers.MaxPooling2D(2)(x)
+        x = layers.MaxPooling2D()(x)
     x = layers.Dropout(0.4)(layers.Flatten()(x))
     x = layers.Dense(128, activation="relu", name="features")(x)
+    return keras.Model(images, layers.Dense(num_classes, activation="softmax")(x))
+
+
+def small_cnn(num_classes):
+    """The network that chapter 6 trains from scratch on the photos."""
+    images = x = keras.Input((SIZE, SIZE, 3))
+    for filters, strides in ((32, 2), (64, 1), (128, 1)):
+        x = layers.Conv2D(filters, 3, strides, padding="same", activation="relu")(x)
+        x = layers.MaxPooling2D()(x)
+    x = layers.Dropout(0.4)(layers.GlobalAveragePooling2D()(x))
     return keras.Model(images, layers.Dense(num_classes, activation="softmax")(x))
 
 
@@ -83,7 +93,7 @@ def probe(x, y, x_test, y_test, seed):
     keras.utils.set_random_seed(seed)
     mean, deviation = x.mean(axis=0), x.std(axis=0) + 1e-3
     head = keras.Sequential(
-        [keras.Input(x.shape[1:]), layers.Dropout(0.2), layers.Dense(y.max() + 1, "softmax")]
+        [keras.Input(x.shape[1:]), layers.Dropout(0.2), layers.Dense(int(y.max()) + 1, "softmax")]
     )
     train(head, (x - mean) / deviation, y, 3e-3, steps=1500)
     return balanced_accuracy(y_test, head.predict((x_test - mean) / deviation, verbose=0))
@@ -121,7 +131,7 @@ def rates():
             reset(model, rate)
             model.fit(x, y, epochs=10, batch_size=20, verbose=0)
             accuracy = balanced_accuracy(y_test, model.predict(x_test, verbose=0))
-            row = ("rates", "photos", 20, f"{first}, BatchNorm {batch_norm}", rate, seed)
+            row = ("rates", "photos", 20, f"{first} with BatchNorm {batch_norm}", rate, seed)
             yield *row, accuracy
 
 
@@ -169,8 +179,11 @@ def one_cell(task, count, x, y, x_test, y_test, large, large_test):
             found = features[name][chosen], y[chosen], features_test[name], y_test
             yield "matrix", task, count, "features", name, seed, probe(*found, seed)
         keras.utils.set_random_seed(seed)
-        network = small_network(x.shape[1:], num_classes)
-        train(network, x[chosen], y[chosen], 2e-3, steps=600 if count < 100 else 2000)
+        if task == "photos":
+            network = train(small_cnn(num_classes), x[chosen], y[chosen], 1e-3, 300, batch_size=20)
+        else:
+            network = small_network(num_classes)
+            train(network, x[chosen], y[chosen], 2e-3, steps=600 if count < 100 else 2000)
         accuracy = balanced_accuracy(y_test, network.predict(x_test, verbose=0))
         yield "matrix", task, count, "scratch", "", seed, accuracy
         start, rate = FINE_TUNED_FROM[task], 1e-4 if task == "photos" else 3e-4
@@ -180,7 +193,7 @@ def one_cell(task, count, x, y, x_test, y_test, large, large_test):
         head = train(new_head(tuned), features[TOP][chosen], y[chosen], 1e-2, steps=200)
         tuned.get_layer("logits").set_weights(head.layers[-2].get_weights())
         transfer.unfreeze_from(tuned, start)
-        train(tuned, large[chosen], y[chosen], rate, steps=60 if count < 100 else 900)
+        train(tuned, large[chosen], y[chosen], rate, steps=60 if count < 100 else 600)
         accuracy = balanced_accuracy(y_test, tuned.predict(large_test, verbose=0))
         yield "matrix", task, count, "fine-tuned", start, seed, accuracy
 
@@ -206,7 +219,7 @@ def halves():
             task = x[new], np.searchsorted(target, y[new])
             steps = 600 if count < 100 else 1500
             keras.utils.set_random_seed(seed)
-            network = train(small_network(x.shape[1:], 5), *task, 2e-3, steps)
+            network = train(small_network(5), *task, 2e-3, steps)
             accuracy = balanced_accuracy(seen[1], network.predict(seen[0], verbose=0))
             yield "halves", "garments", count, "scratch", "", seed, accuracy
             for name, backbone in backbones.items():
@@ -216,11 +229,10 @@ def halves():
                 yield "halves", "garments", count, "features", name, seed, accuracy
                 tuned = keras.models.clone_model(backbone)
                 tuned.set_weights(backbone.get_weights())
-                tuned.layers[-1].set_weights(small_network(x.shape[1:], 5).layers[-1].get_weights())
-                for layer in tuned.layers[:-1]:
-                    layer.trainable = False
+                tuned.layers[-1].set_weights(small_network(5).layers[-1].get_weights())
+                transfer.unfreeze_from(tuned, tuned.layers[-1].name)
                 train(tuned, *task, 2e-3, steps=200)  # the head first
-                tuned.trainable = True
+                transfer.unfreeze_from(tuned, tuned.layers[1].name)
                 train(tuned, *task, 5e-4, steps)
                 accuracy = balanced_accuracy(seen[1], tuned.predict(seen[0], verbose=0))
                 yield "halves", "garments", count, "fine-tuned", name, seed, accuracy
@@ -228,7 +240,7 @@ def halves():
 
 def backbone_of(x, y, seed):
     keras.utils.set_random_seed(seed)
-    return train(small_network(x.shape[1:], 5), x, y, 2e-3, steps=1500)
+    return train(small_network(5), x, y, 2e-3, steps=1500)
 
 
 def letters(count):

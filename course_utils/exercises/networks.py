@@ -1,5 +1,6 @@
 """The kind of exercise that asks for a network of a given structure."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -54,12 +55,17 @@ class Network:
         problem = self._problem(facts)
         if not problem:
             return Verdict(CORRECT, self.praise)
-        for hint, wrong in self.mistakes.items():
-            if self._facts(wrong()) == facts:
+        for hint, wrong in self._mistaken.items():
+            if wrong == facts:
                 return Verdict(WRONG, hint)
         if problem not in self.must:
             problem = f"{problem.removesuffix('.')}; {self.hint}"
         return Verdict(WRONG, problem)
+
+    @functools.cached_property
+    def _mistaken(self):
+        """The facts of each mistake, by its hint; to build large networks takes time."""
+        return {hint: self._facts(wrong()) for hint, wrong in self.mistakes.items()}
 
     def _facts(self, model):
         """What is asked for, measured: what this exercise sees of a model, and no more."""

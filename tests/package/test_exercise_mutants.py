@@ -9,8 +9,15 @@ from mutation import mutants
 
 from course_utils.exercises.judge import find
 from course_utils.exercises.kinds import CORRECT, Answer
+from course_utils.exercises.networks import Network
+from course_utils.exercises.trained import Trained
 
-SOLUTIONS = sources("solution")
+# To build or train a network anew for each change takes minutes: test_exercises.py spoils those.
+SOLUTIONS = {
+    name: source
+    for name, source in sources("solution").items()
+    if not isinstance(find(name), Network | Trained)
+}
 # Changes after which a solution is still right, and why.
 HARMLESS = {
     "02.3": {
@@ -41,6 +48,9 @@ HARMLESS = {
         "queries = queries * np.linalg.norm(queries, axis=1, keepdims=True)": "the same",
         "queries = queries / np.linalg.norm(queries, keepdims=True)": "the same",
         "return np.argsort(-queries @ gallery.T)[:, :count]": "the last axis is the default",
+    },
+    "06.3": {
+        "return 255 * images[..., ::-1] - [103.939, 116.779, 123.68]": "NumPy takes a list as well"
     },
 }
 

@@ -13,10 +13,13 @@ import tensorflow as tf
 from exercise_cells import answer_of, sources
 from keras import ops
 
-from course_utils import exercises
+from course_utils import exercises, transfer
 from course_utils.architectures.lenet import CodeDistance
+from course_utils.exercises import chapter_06
 from course_utils.exercises.judge import find
 from course_utils.exercises.kinds import CORRECT, UNANSWERED, WRONG, Function, Verdict
+from course_utils.exercises.networks import Network
+from course_utils.exercises.trained import Trained
 
 CHAPTERS = {
     module.name.removeprefix("chapter_"): importlib.import_module(
@@ -26,12 +29,17 @@ CHAPTERS = {
     if module.name.startswith("chapter_")
 }
 EXERCISES = {name: one for chapter in CHAPTERS.values() for name, one in chapter.items()}
+TRAINED = {name for name, one in EXERCISES.items() if isinstance(one, Trained)}
 FUNCTIONS = {name: one for name, one in EXERCISES.items() if isinstance(one, Function)}
 STUBS, SOLUTIONS = sources("exercise"), sources("solution")
 
 
 def assert_right(name, answer):
-    assert find(name).judge(answer) == Verdict(CORRECT, EXERCISES[name].praise)
+    verdict = find(name).judge(answer)
+    assert verdict.status == CORRECT, verdict
+    assert verdict.message.endswith(EXERCISES[name].praise)
+    if not isinstance(EXERCISES[name], Trained):  # which says how good it is, too
+        assert verdict.message == EXERCISES[name].praise
 
 
 # What stands in the notebooks --------------------------------------------------------------------
@@ -207,17 +215,78 @@ def test_other_ways_are_right(name, answer):
 # Mistakes and hints ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", EXERCISES)
+@pytest.mark.parametrize("name", [name for name in EXERCISES if name not in TRAINED])
 def test_each_mistake_gets_its_own_hint(name):
     exercise = EXERCISES[name]
-    verdicts = {hint: exercise.judge(wrong) for hint, wrong in exercise.mistakes.items()}
+    verdicts = {
+        hint: exercise.judge(wrong() if isinstance(exercise, Network) else wrong)
+        for hint, wrong in exercise.mistakes.items()
+    }
     assert verdicts == {hint: Verdict(WRONG, hint) for hint in exercise.mistakes}
     assert len(verdicts) >= 2
 
 
+@pytest.mark.parametrize(
+    ("name", "builder", "spoil", "hint"),
+    [
+        ("06.2", "classifier", lambda model: setattr(model, "trainable", True), "be frozen"),
+        ("06.2", "classifier", lambda model: setattr(model, "trainable", False), "be frozen"),
+        (
+            "06.2",
+            "classifier",
+            lambda model: setattr(model.layers[-2], "rate", 0.8),
+            "Dropout(0.2)",
+        ),
+        (
+            "06.4",
+            "fine_tuned",
+            lambda model: transfer.unfreeze_from(model, "block6a_expand_conv", batch_norm=True),
+            "BatchNorm should be frozen",
+        ),
+        (
+            "06.4",
+            "fine_tuned",
+            lambda model: transfer.unfreeze_from(model, "block5a_expand_conv"),
+            "blocks from `block6a` on",
+        ),
+        (
+            "06.4",
+            "fine_tuned",
+            lambda model: setattr(model.layers[-1], "trainable", False),
+            "the head should be trained",
+        ),
+        (
+            "06.4",
+            "fine_tuned",
+            lambda model: setattr(model.optimizer, "learning_rate", 1e-3),
+            "would destroy the features",
+        ),
+        (
+            "06.4",
+            "fine_tuned",
+            lambda model: setattr(model.optimizer, "learning_rate", 0),
+            "learning rate at all",
+        ),
+    ],
+)
+def test_a_model_that_lacks_something_is_refused(name, builder, spoil, hint):
+    model = getattr(chapter_06, builder)()
+    spoil(model)
+    verdict = find(name).judge(model)
+    assert verdict.status == WRONG
+    assert hint in verdict.message
+
+
+def test_a_classifier_of_the_photos_that_was_not_trained_is_refused():
+    verdict = find("06.5").judge(chapter_06.classifier())
+    assert verdict.status == WRONG
+    assert "hardly better than guessing" in verdict.message
+
+
 @pytest.mark.parametrize("name", EXERCISES)
 def test_hints_are_different_sentences(name):
-    hints = [EXERCISES[name].hint, *EXERCISES[name].mistakes]
+    hints = [EXERCISES[name].hint, *getattr(EXERCISES[name], "mistakes", ())]
+    hints += getattr(EXERCISES[name], "must", ())
     assert len(set(hints)) == len(hints)
     for hint in hints:
         assert hint.endswith((".", "?")), hint

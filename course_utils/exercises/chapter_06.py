@@ -1,0 +1,248 @@
+"""Exercises of chapter 06, transfer learning and fine-tuning."""
+
+import numpy as np
+
+from course_utils.exercises.judge import Exercises
+
+EXERCISES = Exercises()
+rng = np.random.default_rng(6)
+IMAGE = (96, 96, 3)
+BACKBONE = 3_413_024  # numbers in EfficientNet-Lite0 without its classifier
+HEAD = 1280 * 5 + 5
+
+EXERCISES.answer(
+    "06.1",
+    2048 * 12 + 12,
+    "only the head is trained: its weights and its biases.",
+    mistakes={
+        "each class has a bias as well.": 2048 * 12,
+        "these are the weights on MobileNetV2's features; ResNet-50 gives more.": 1280 * 12 + 12,
+        "a bias belongs to a class, not to a feature.": 2048 * 12 + 2048,
+        "this is the head for ImageNet's 1000 classes.": 2048 * 1000 + 1000,
+    },
+    praise="24,588, beside 23.6 million in the backbone that nobody touches.",
+)
+
+
+def _classifier(freeze=True, dropout=0.2, activation="softmax", pooling="GlobalAveragePooling2D"):
+    import keras
+    from keras import layers
+
+    from course_utils import pretrained
+
+    backbone = pretrained.efficientnet_lite0(include_top=False, input_shape=IMAGE)
+    backbone.trainable = not freeze
+    stack = [keras.Input(IMAGE), backbone, getattr(layers, pooling)()]
+    stack += [layers.Dropout(dropout)] if dropout else []
+    return keras.Sequential([*stack, layers.Dense(5, activation=activation)])
+
+
+def _trained(model):
+    return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+
+
+def _rates_of_dropout(model):
+    import keras
+
+    return [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
+
+
+@EXERCISES.network(
+    "06.2",
+    "the backbone, global average pooling, dropout, one dense layer with a softmax.",
+    input_shape=IMAGE,
+    output_shape=(5,),
+    parameters=BACKBONE + HEAD,
+    layers=["GlobalAveragePooling2D", "Dropout", "Dense"],
+    outputs="probabilities",
+    must={
+        "the backbone should be frozen and the head should not: what `trainable_weights` holds is "
+        "not the head's.": lambda model: _trained(model) == HEAD,
+        "a fifth of the features should be dropped, `Dropout(0.2)`.": lambda model: (
+            _rates_of_dropout(model) == [0.2]
+        ),
+    },
+    mistakes={
+        "the map has 3 x 3 positions; flattened, each has weights of its own. Average over "
+        "them.": lambda: _classifier(pooling="Flatten"),
+        "the last layer gives logits; a softmax makes probabilities of them.": lambda: _classifier(
+            activation=None
+        ),
+        "the dropout is missing.": lambda: _classifier(dropout=0),
+    },
+    praise="6,405 weights to train, 3.4 million to rely on.",
+)
+def classifier():
+    return _classifier()
+
+
+MEANS = np.array([103.939, 116.779, 123.68])  # of ImageNet's photos: blue, green, red
+
+
+def _in_place(images):
+    images *= 255
+    return for_resnet(images / 255)
+
+
+@EXERCISES.function(
+    "06.3",
+    "three steps: the order of the channels, the range, the mean; each at its place.",
+    cases=[
+        (rng.random((2, 4, 5, 3)),),
+        (rng.random((1, 1, 1, 3)),),
+        (np.array([[[[1.0, 0, 0], [0, 1, 0], [0, 0, 1]]]]),),
+    ],
+    mistakes={
+        "the mean is in the order blue, green, red; the channels must be, too.": lambda x: (
+            255 * x - MEANS
+        ),
+        "the channels are turned around, and the mean too: it was in the right order.": lambda x: (
+            255 * x[..., ::-1] - MEANS[::-1]
+        ),
+        "ResNet wants 0 to 255: multiply before you subtract.": lambda x: x[..., ::-1] - MEANS,
+        "first multiply, then subtract: the mean is in units of 0 to 255.": lambda x: (
+            255 * (x[..., ::-1] - MEANS)
+        ),
+        "this turned the rows around; the channels are the last axis.": lambda x: (
+            255 * x[:, ::-1] - MEANS
+        ),
+        "this turned the columns around; the channels are the last axis.": lambda x: (
+            255 * x[:, :, ::-1] - MEANS
+        ),
+        "the mean is still there: subtract it.": lambda x: 255 * x[..., ::-1],
+    },
+    tolerance=1e-4,
+    praise="this is what `keras.applications.resnet50.preprocess_input` does with 255 x images.",
+)
+def for_resnet(images):
+    return 255 * images[..., ::-1] - MEANS
+
+
+def _fine_tuned(activation="softmax", batch_norm=False, rate=1e-4, start="block6a_expand_conv"):
+    import keras
+    from keras import layers
+
+    from course_utils import pretrained, transfer
+
+    backbone = pretrained.efficientnet_lite0(include_top=False, input_shape=IMAGE)
+    x = layers.GlobalAveragePooling2D()(backbone.output)
+    outputs = layers.Dense(5, activation=activation, name="predictions")(x)
+    model = keras.Model(backbone.input, outputs)
+    transfer.unfreeze_from(model, start, batch_norm)
+    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
+    return model
+
+
+def _norms(model):
+    import keras
+
+    kind = keras.layers.BatchNormalization
+    return [layer for layer in model.layers if isinstance(layer, kind)]
+
+
+def _trained_layers(model):
+    return {layer.name for layer in model.layers if layer.trainable_weights} - {"predictions"}
+
+
+def _from_block_6(model):
+    late = ("block6", "block7", "top")
+    names = {layer.name for layer in model.layers if layer.weights and layer.name.startswith(late)}
+    return _trained_layers(model) - {layer.name for layer in _norms(model)} == names - {
+        layer.name for layer in _norms(model)
+    }
+
+
+@EXERCISES.network(
+    "06.4",
+    "look at the activation, at `unfreeze_from` and at the optimizer.",
+    input_shape=IMAGE,
+    output_shape=(5,),
+    parameters=BACKBONE + HEAD,
+    outputs="probabilities",
+    compiled=True,
+    must={
+        "BatchNorm should be frozen; see the arguments of `unfreeze_from`.": lambda model: (
+            not any(layer.trainable for layer in _norms(model))
+        ),
+        "the blocks from `block6a` on should be trained, and those before should not.": (
+            _from_block_6
+        ),
+        "the head should be trained as well.": lambda model: bool(
+            model.get_layer("predictions").trainable_weights
+        ),
+        "the learning rate would destroy the features: look at the figure.": lambda model: (
+            float(model.optimizer.learning_rate) <= 3e-4
+        ),
+        "is there a learning rate at all?": lambda model: (
+            float(model.optimizer.learning_rate) >= 1e-6
+        ),
+    },
+    mistakes={
+        "a ReLU gives no probabilities, and its 0 has a logarithm that is not finite.": lambda: (
+            _fine_tuned(activation="relu")
+        ),
+        "the last layer gives logits, and this loss takes probabilities.": lambda: _fine_tuned(
+            activation=None
+        ),
+    },
+    praise="three lines, and no error message for any of them.",
+)
+def fine_tuned():
+    return _fine_tuned()
+
+
+@EXERCISES.trained(
+    "06.5",
+    "train a head on features of a pretrained backbone, and put the two together.",
+    accuracy=0.85,
+    praise="On hardly more photos than fit onto a page.",
+)
+def mirrored_photos():
+    from course_utils import data
+
+    _, (images, labels) = data.photo_set(size=IMAGE[0])
+    return images[:, :, ::-1], labels
+
+
+def _mean_over(labels, answers, classes):
+    with np.errstate(invalid="ignore"):
+        return np.mean([np.mean(answers[labels == k] == k) for k in classes])
+
+
+def _accuracy(labels, answers):
+    return np.mean(labels == answers)
+
+
+def _precision(labels, answers):
+    return mean_recall(answers, labels)
+
+
+@EXERCISES.function(
+    "06.6",
+    "for each class among the labels: which share of its images has the right answer? Then the "
+    "mean.",
+    cases=[
+        (np.array([0, 0, 0, 0, 1, 2, 2]), np.array([0, 0, 0, 1, 1, 0, 2])),
+        (np.array([0, 0, 3, 3, 3]), np.array([0, 1, 3, 3, 2])),
+        (np.array([1, 1, 1]), np.array([1, 0, 2])),
+        (np.array([4, 4, 0]), np.array([4, 0, 0])),
+    ],
+    mistakes={
+        "this is the accuracy: a large class counts more than a small one.": _accuracy,
+        "you averaged over the images that got an answer; average over those that have the "
+        "label.": _precision,
+        "a class that does not occur among the labels does not count.": lambda labels, answers: (
+            np.nan_to_num(
+                np.mean(
+                    [
+                        _mean_over(labels, answers, [k]) if k in labels else 0.0
+                        for k in range(max(np.max(labels), np.max(answers)) + 1)
+                    ]
+                )
+            )
+        ),
+    },
+    praise="scikit-learn calls it `balanced_accuracy_score`.",
+)
+def mean_recall(labels, answers):
+    return _mean_over(labels, answers, np.unique(labels))
