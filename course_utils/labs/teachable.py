@@ -56,7 +56,7 @@ def packed_network():
             )
             factor = gamma / np.sqrt(variance + 1e-3)
             kernel = arrays[f"{name}/kernel"]
-            # A depthwise kernel, (height, width, C, 1), gives each channel its own; others end in C.
+            # All kernels end in C, but for depthwise ones, (height, width, C, 1).
             matrix = kernel.reshape(-1, len(factor)).astype(np.float32) * factor
             kind = np.dtype("int8" if kernel.shape[:2] == (1, 1) else "<i2")
             scale = np.abs(matrix).max(axis=0) / np.iinfo(kind).max

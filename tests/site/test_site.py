@@ -7,14 +7,13 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
 
 import pytest
 import site_checks as checks
 import yaml
 from axe_playwright_python.sync_playwright import Axe
 from browser import open_browser, open_page
-from serve_book import server
+from labs_helpers import served
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = Path(os.environ.get("SITE", ROOT / "_build" / "html")).resolve()
@@ -256,20 +255,6 @@ def barriers(page, part=None):
     ]
 
 
-@contextmanager
-def served(folder):
-    """Yields the address at which a folder is served on this machine."""
-    httpd = server(folder)
-    thread = Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{httpd.server_address[1]}"
-    finally:
-        httpd.shutdown()
-        httpd.server_close()
-        thread.join()
-
-
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", READ)
 def test_page_is_accessible_from_a_file(site, browser, name, theme):
@@ -394,11 +379,11 @@ def test_search_works_from_a_file(site, browser):
 
 
 def test_theme_switch_reaches_the_labs(site, browser):
-    labs = [name for name in PAGES if checks.soup(site / name).find("iframe", srcdoc=True)]
+    labs = [name for name in PAGES if checks.soup(site / name).select(".course-lab > iframe")]
     assert labs, "no page of the site has a lab"
     for name in labs:
         with visit(browser, name, color_scheme="light") as page:
-            frame = page.locator("iframe[srcdoc]").first
+            frame = page.locator(".course-lab > iframe").first
             frame.scroll_into_view_if_needed()
             inside = frame.content_frame.locator("html")
             for theme in ("dark", "light"):
