@@ -47,21 +47,23 @@ def packed_network():
         inputs, C), as int8 or int16.
     """
     with np.load(asset("efficientnet_lite0.npz")) as arrays:
-        parts = []
-        for name in (key.split("/")[0] for key in arrays if key.endswith("/kernel")):
-            norm = name.replace("dwconv", "bn").replace("_conv", "_bn")
-            gamma, beta, mean, variance = (
-                arrays[f"{norm}/{weight}"].astype(np.float32)
-                for weight in ("gamma", "beta", "moving_mean", "moving_variance")
-            )
-            factor = gamma / np.sqrt(variance + 1e-3)
-            kernel = arrays[f"{name}/kernel"]
-            # All kernels end in C, but for depthwise ones, (height, width, C, 1).
-            matrix = kernel.reshape(-1, len(factor)).astype(np.float32) * factor
-            kind = np.dtype("int8" if kernel.shape[:2] == (1, 1) else "<i2")
-            scale = np.abs(matrix).max(axis=0) / np.iinfo(kind).max
-            whole = np.round(matrix / np.where(scale > 0, scale, 1))
-            for values, stored in ((scale, "<f4"), (beta - mean * factor, "<f4"), (whole, kind)):
-                parts.append(values.astype(stored).tobytes())
-            if name == LAST:
-                return b"".join(parts)
+        names = [key.split("/")[0] for key in arrays if key.endswith("/kernel")]
+        return b"".join(_packed(arrays, name) for name in names[: names.index(LAST) + 1])
+
+
+def _packed(arrays, name):
+    """One convolution of `packed_network`."""
+    norm = name.replace("dwconv", "bn").replace("_conv", "_bn")
+    gamma, beta, mean, variance = (
+        arrays[f"{norm}/{weight}"].astype(np.float32)
+        for weight in ("gamma", "beta", "moving_mean", "moving_variance")
+    )
+    factor = gamma / np.sqrt(variance + 1e-3)
+    kernel = arrays[f"{name}/kernel"]
+    # All kernels end in C, but for depthwise ones, (height, width, C, 1).
+    matrix = kernel.reshape(-1, len(factor)).astype(np.float32) * factor
+    kind = np.dtype("int8" if kernel.shape[:2] == (1, 1) else "<i2")
+    scale = np.abs(matrix).max(axis=0) / np.iinfo(kind).max
+    whole = np.round(matrix / np.where(scale > 0, scale, 1))
+    stored = (scale, "<f4"), (beta - mean * factor, "<f4"), (whole, kind)
+    return b"".join(values.astype(form).tobytes() for values, form in stored)

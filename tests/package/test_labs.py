@@ -395,7 +395,7 @@ def test_the_policy_of_the_page_refuses_requests(pages, browser, tmp_path, name)
 
 @pytest.mark.parametrize("name", STATES)
 def test_the_default_height_holds_the_lab_as_it_opens(pages, name):
-    asked = int(re.search(r"height: (\d+)px", labs.embed(name).data).group(1))
+    asked = int(re.search(r'"lab-height" content="(\d+)"', labs.page(name)).group(1))
     frame = fresh(pages[name], width=776)  # the page leaves 760 for the lab
     assert asked - 120 <= frame.evaluate("document.querySelector('main').offsetHeight") <= asked
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from browser import open_browser, open_page
 from bs4 import BeautifulSoup
+from build_book import ROOT
 from labs_helpers import FILLED, RUNTIME, embedded, fresh, press_until, spoken, until
 from PIL import Image
 
@@ -436,6 +437,13 @@ def test_the_example_holds_nothing_but_what_is_public():
     assert sorted(found) == sorted(
         ["network.bin", "example.json", *(name for row in names.values() for name in row)]
     )
+
+
+def test_the_frame_on_the_site_is_as_high_as_the_lab_asks():
+    page = (ROOT / "book" / "teachable.md").read_text(encoding="utf-8")
+    asked = re.search(r'"lab-height" content="(\d+)"', labs.page("teachable")).group(1)
+    assert f"height: {asked}px" in page
+    assert re.search("<title>(.*)</title>", labs.page("teachable")).group(1) in page
 
 
 def test_embed_leads_to_the_page_on_the_site():
