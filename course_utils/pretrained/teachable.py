@@ -24,8 +24,9 @@ def teachable_machine(file):
     Returns:
         (model, classes): a `keras.Model` named "teachable_machine", float32 images (N, 224, 224, 3)
         in [0, 1] -> probabilities (N, num_classes), and the names of the classes in their order.
-        The page cuts the middle square out of an image, which
-        `keras.utils.load_img(path, target_size=(224, 224), keep_aspect_ratio=True)` does as well.
+        The page cuts the middle square out of an image and makes it smaller with averaging, as
+        `keras.utils.load_img(path, target_size=(224, 224), keep_aspect_ratio=True,
+        interpolation="lanczos")` does.
 
     Raises:
         ValueError: if the file is not one that the page has written.

@@ -22,7 +22,7 @@ STATES = {
         "lab.load('lenet'); change(null, lab.state.input, 'size', 12)",
         "lab.load('vgg')",
     ),
-    "teachable": ("0", "lab.begin()", "byId('over').click()", FILLED),
+    "teachable": ("0", "lab.begin(); byId('over').click()", FILLED),
 }
 
 # More of them that make demands on a narrow page.

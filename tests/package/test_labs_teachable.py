@@ -102,7 +102,12 @@ def trained(browser, tmp_path_factory):
 
 def teach(page, frame, folder):
     asked = []
-    page.on("request", lambda request: asked.append(request.url.rsplit("/", 1)[-1]))
+
+    def note(request):
+        assert request.method == "GET"
+        asked.append(request.url.rsplit("/", 1)[-1])
+
+    page.on("request", note)
     frame = fresh(page)
     assert frame.get_by_text("Nothing leaves this computer.").is_visible()
     assert asked == ["page.html", "index.html"]  # all the rest only when one asks for it
@@ -183,6 +188,44 @@ def test_features_and_predictions_equal_keras(trained, model):
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(probabilities, expected, atol=0.03)
     assert (probabilities.argmax(axis=1) == expected.argmax(axis=1)).all()
+
+
+def test_a_photo_gets_the_same_answer_by_the_lines_that_the_page_shows(trained, model, tmp_path):
+    lines = trained.frame.inner_text("#take pre")
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(jpeg("hammer_1")["buffer"])
+    assert 'pretrained.teachable_machine("teachable_machine.json")' in lines
+    lines = lines.replace('"photo.jpg"', repr(str(path))).split("\n")
+    start = next(i for i, line in enumerate(lines) if line.startswith("image ="))
+    said = {}
+    names = {"keras": keras, "model": model, "classes": tuple(answer(trained.frame, "hammer_1"))}
+    exec("\n".join(lines[start:]), names | {"print": said.update})
+    theirs = answer(trained.frame, "hammer_1")
+    assert said.keys() == theirs.keys()
+    for name, share in said.items():
+        assert abs(100 * share - theirs[name]) < 5, (said, theirs)
+
+
+DROP = """(element, [name, text]) => {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([bytes], name));
+  for (const kind of ["dragover", "drop"]) {
+    const event = new DragEvent(kind, {dataTransfer, bubbles: true, cancelable: true});
+    if (element.dispatchEvent(event)) throw new Error("the browser would open the file");
+    if (element.classList.contains("over") !== (kind === "dragover")) throw new Error(kind);
+  }
+}"""
+
+
+def test_images_can_be_dropped(trained):
+    frame, before = trained.frame, images(trained.frame)[1]
+    photo = jpeg("fish_11")
+    dropped = [photo["name"], base64.b64encode(photo["buffer"]).decode()]
+    card(frame, 2).evaluate(DROP, dropped)
+    until(frame, f"lab.state().classes[1].samples.length === {before + 1}")
+    frame.locator("#see").evaluate(DROP, dropped)
+    frame.get_by_label("The image that you try: fish_11.jpg").wait_for()
 
 
 def test_the_example_trains_and_is_one_step_back(trained):
