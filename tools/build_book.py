@@ -1,7 +1,7 @@
 """Builds the site into _build/html: python tools/build_book.py
 
-A warning fails the build. Nothing is executed: the site shows the chapters' stored outputs. The page
-of the teachable machine and the network that it loads are made from what the package ships.
+A warning fails the build. Nothing is executed: the site shows the chapters' stored outputs. The
+page of the teachable machine and the network that it loads are made from what the package ships.
 """
 
 import re
