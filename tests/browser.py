@@ -34,15 +34,19 @@ def stays_here(url):
 
 
 @contextmanager
-def open_browser():
-    """Yields a playwright Browser; without Chromium the test is skipped, or fails where CI=true."""
+def open_browser(*flags):
+    """Yields a playwright Browser; without Chromium the test is skipped, or fails where CI=true.
+
+    Args:
+        *flags: switches of Chromium besides those that all checks need.
+    """
     path = find_chromium()
     if path is None and os.environ.get("CI") == "true":
         pytest.fail(MISSING.replace("skipped", "impossible"))
     if path is None:
         pytest.skip(MISSING)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS, *flags])
         try:
             yield browser
         finally:

@@ -1,12 +1,18 @@
 """A lab inside a page, as on the site, for the checks of all labs."""
 
+import shutil
 import time
 from contextlib import contextmanager
+from threading import Thread
 
 import pytest
 from browser import open_page
+from build_book import ROOT, add_teachable_machine
+from serve_book import server
 
 from course_utils import labs
+
+RUNTIME = ROOT / "book" / "_static" / "teachable"
 
 PAGE = """<!doctype html><html lang="en"><head><title>A page around a lab</title></head>
 <body><main><h1>A page around a lab</h1>{lab}</main><script>
@@ -16,15 +22,56 @@ addEventListener("message", ({{data}}) => {{
 }});
 </script></body></html>"""
 
+# The teachable machine as after training, but without its network: five classes of made-up images.
+FILLED = """() => {
+  const long = "Donaudampfschifffahrtsgesellschaft";
+  const names = ["hammer", "a pair of pliers", long, "✂", "W".repeat(24)];
+  const sample = (label, i) => {
+    const picture = Object.assign(document.createElement("canvas"), {width: 96, height: 96});
+    picture.getContext("2d").fillRect(8 * label, 4 * i, 48, 48);
+    const feature = (_, k) => (k % 5 === label) + 1.3 * Math.sin(k * k + 7 * i);
+    const features = lab.unit(Array.from({length: 192}, feature));
+    return {picture, features, edge: [label], recording: `of ${label}`};
+  };
+  const samples = (label) => Array.from({length: 2 + 4 * label}, (_, i) => sample(label, i));
+  lab.begin();
+  lab.put(names.map((name, label) => ({name, samples: samples(label)})));
+  lab.train();
+}"""
+
+
+@contextmanager
+def served(folder):
+    """Yields the address at which a folder is served on this machine."""
+    httpd = server(folder)
+    thread = Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{httpd.server_address[1]}"
+    finally:
+        httpd.shutdown()
+        httpd.server_close()
+        thread.join()
+
 
 @contextmanager
 def embedded(browser, folder, name, width=800, theme="light", **options):
-    """Yields (page, the lab's frame) of a page opened from file://, as a built site is."""
+    """Yields (page, the lab's frame): from file://, but from a server what needs one."""
+    if name == "teachable":
+        shutil.copytree(RUNTIME, folder, dirs_exist_ok=True)
+        add_teachable_machine(folder)
+        lab = '<iframe src="index.html" title="Lab" style="width: 100%; height: 1400px; border: 0">'
+        lab += "</iframe>"
+    else:
+        lab = labs.embed(name, height=1400).data
     path = folder / "page.html"
-    path.write_text(PAGE.format(lab=labs.embed(name, height=1400).data), encoding="utf-8")
+    path.write_text(PAGE.format(lab=lab), encoding="utf-8")
     viewport = {"width": width, "height": 900}
-    with open_page(browser, viewport=viewport, color_scheme=theme, **options) as page:
-        page.goto(path.as_uri())
+    with (
+        served(folder) as address,
+        open_page(browser, viewport=viewport, color_scheme=theme, **options) as page,
+    ):
+        page.goto(f"{address}/page.html" if name == "teachable" else path.as_uri())
         frame = page.frames[1]
         until(frame, "window.lab !== undefined")
         yield page, frame

@@ -1,6 +1,7 @@
 """Builds the site into _build/html: python tools/build_book.py
 
-A warning fails the build. Nothing is executed: the site shows the chapters' stored outputs.
+A warning fails the build. Nothing is executed: the site shows the chapters' stored outputs. The
+page of the teachable machine and the network that it loads are made from what the package ships.
 """
 
 import re
@@ -8,6 +9,9 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from course_utils import labs
+from course_utils.labs import teachable
 
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "_build" / "html"
@@ -46,6 +50,14 @@ def build():
     return run.returncode, COLOUR.sub("", run.stdout)
 
 
+def add_teachable_machine(folder):
+    """Writes the lab's page and what it reads beside the runtime that Sphinx has copied there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "index.html").write_text(labs.page("teachable"), encoding="utf-8")
+    for name, content in teachable.files().items():
+        (folder / name).write_bytes(content)
+
+
 def main():
     print("book: building the site, warnings are errors", flush=True)
     status, log = build()
@@ -60,6 +72,7 @@ def main():
         for path in (SITE / "_static").glob(pattern):
             if path.is_file():
                 path.unlink()
+    add_teachable_machine(SITE / "_static" / "teachable")
     start = SITE / "book" / "index.html"
     print(f"book: done. Open {start.relative_to(ROOT)} in a browser:\n      {start.as_uri()}")
     print("      or `make serve` and open http://127.0.0.1:8000")

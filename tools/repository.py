@@ -20,16 +20,22 @@ def current():
     return ADDRESS.search((ROOT / "_config.yml").read_text(encoding="utf-8"))[0]
 
 
+def _slug_and_site(address):
+    """OWNER/NAME, and the address of its GitHub Pages, which the output of a cell may hold."""
+    slug = address.removeprefix("https://github.com/")
+    return slug, "https://{}.github.io/{}".format(*slug.split("/"))
+
+
 def stamp(new):
     """Replaces the address in every text file of the project; returns what was changed."""
     old = current()
-    slugs = [address.removeprefix("https://github.com/") for address in (old, new)]
+    slugs, sites = zip(*map(_slug_and_site, (old, new)), strict=True)
     changed = []
     for path in project_files(ROOT):
         if path.suffix not in SUFFIXES:
             continue
         text = path.read_text(encoding="utf-8")
-        stamped = text.replace(*slugs)
+        stamped = text.replace(*slugs).replace(*sites)
         if stamped != text:
             path.write_text(stamped, encoding="utf-8")
             changed.append(path.relative_to(ROOT).as_posix())

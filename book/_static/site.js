@@ -2,7 +2,7 @@
 // Loaded in <head> and not deferred: a lab may report its height before the page is complete.
 
 const LAB_HEIGHT = { least: 200, most: 4000 };
-const labs = () => [...document.querySelectorAll("iframe[srcdoc]")];
+const labs = () => [...document.querySelectorAll("iframe[srcdoc], .course-lab > iframe")];
 
 // A page opened from a file may not read its neighbours: results of the search stand without excerpts.
 if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
@@ -38,6 +38,10 @@ document.addEventListener("DOMContentLoaded", () => {
   new MutationObserver(() => labs().forEach(tellTheme)).observe(document.documentElement, {
     attributeFilter: ["data-theme"],
   });
+  // Notebooks link to this site by its address; here the way is shorter, and works without a network.
+  for (const link of document.querySelectorAll("a[data-course-page]")) {
+    link.href = document.documentElement.dataset.content_root + link.dataset.coursePage;
+  }
   for (const box of document.querySelectorAll(WIDE)) {
     watchWidth.observe(box);
   }

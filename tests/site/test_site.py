@@ -7,14 +7,15 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
 
 import pytest
 import site_checks as checks
 import yaml
 from axe_playwright_python.sync_playwright import Axe
 from browser import open_browser, open_page
-from serve_book import server
+from labs_helpers import served
+
+from course_utils import labs
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = Path(os.environ.get("SITE", ROOT / "_build" / "html")).resolve()
@@ -256,20 +257,6 @@ def barriers(page, part=None):
     ]
 
 
-@contextmanager
-def served(folder):
-    """Yields the address at which a folder is served on this machine."""
-    httpd = server(folder)
-    thread = Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{httpd.server_address[1]}"
-    finally:
-        httpd.shutdown()
-        httpd.server_close()
-        thread.join()
-
-
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", READ)
 def test_page_is_accessible_from_a_file(site, browser, name, theme):
@@ -394,11 +381,11 @@ def test_search_works_from_a_file(site, browser):
 
 
 def test_theme_switch_reaches_the_labs(site, browser):
-    labs = [name for name in PAGES if checks.soup(site / name).find("iframe", srcdoc=True)]
-    assert labs, "no page of the site has a lab"
-    for name in labs:
+    names = [name for name in PAGES if checks.soup(site / name).select(".course-lab > iframe")]
+    assert names, "no page of the site has a lab"
+    for name in names:
         with visit(browser, name, color_scheme="light") as page:
-            frame = page.locator("iframe[srcdoc]").first
+            frame = page.locator(".course-lab > iframe").first
             frame.scroll_into_view_if_needed()
             inside = frame.content_frame.locator("html")
             for theme in ("dark", "light"):
@@ -453,6 +440,30 @@ def test_the_missing_page_leads_home_from_any_depth(site, browser, tmp_path):
     with visit(browser, "404.html") as page:
         page.locator("#home").click()
         assert page.url == (site / "book" / "index.html").as_uri()
+
+
+def test_the_teachable_machine_works_in_a_folder_of_a_server(site, browser, tmp_path):
+    (tmp_path / "repository").symlink_to(site)
+    with (
+        served(tmp_path) as address,
+        visit(browser, f"{address}/repository/book/teachable.html") as page,
+    ):
+        frame = page.frame_locator(".course-lab > iframe")
+        frame.locator("#load").click()
+        frame.locator("#camera").wait_for()
+        assert page.evaluate("document.featurePolicy.allowsFeature('camera')")
+
+
+def test_a_link_of_a_notebook_to_the_site_leads_to_this_copy(site, browser, tmp_path):
+    script = (site / "_static" / "site.js").as_uri()
+    path = tmp_path / "page.html"
+    path.write_text(
+        f"<html data-content_root='../'><script>DOCUMENTATION_OPTIONS = {{}};</script>"
+        f"<script src='{script}'></script>{labs.embed('teachable').data}"
+    )
+    with visit(browser, path.as_uri()) as page:
+        expected = (tmp_path.parent / "book" / "teachable.html").as_uri()
+        assert page.locator("a").evaluate("link => link.href") == expected
 
 
 # ---- The build ----

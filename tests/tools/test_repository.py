@@ -15,6 +15,7 @@ def project(request, tmp_path, monkeypatch):
     texts = {
         "_config.yml": f"url: {OLD}\n",
         "book/01_a.ipynb": f'"git+{OLD}"',
+        "book/02_a.ipynb": "https://old-owner.github.io/old.name/book/a.html",
         "README.md": "old-owner/old.name and more",
         "data.txt": OLD,
         ".venv/lib/a.py": OLD,
@@ -37,16 +38,24 @@ def run(monkeypatch, *arguments):
 
 def test_the_projects_files(project):
     names = {path.relative_to(project).as_posix() for path in files.project_files(project)}
-    assert names - {".gitignore"} == {"_config.yml", "book/01_a.ipynb", "README.md", "data.txt"}
+    assert names - {".gitignore"} == {
+        "_config.yml",
+        "book/01_a.ipynb",
+        "book/02_a.ipynb",
+        "README.md",
+        "data.txt",
+    }
 
 
 def test_the_address_is_written_wherever_it_stands(project, monkeypatch, capsys):
     run(monkeypatch, NEW + ".git")
     assert repository.current() == NEW
     assert (project / "book" / "01_a.ipynb").read_text() == f'"git+{NEW}"'
+    page = "https://new.github.io/copy/book/a.html"
+    assert (project / "book" / "02_a.ipynb").read_text() == page
     assert (project / "README.md").read_text() == "new/copy and more"
     assert (project / ".venv" / "lib" / "a.py").read_text() == OLD
-    assert "written into 3 files" in capsys.readouterr().out
+    assert "written into 4 files" in capsys.readouterr().out
 
 
 def test_nothing_written_is_no_success(project, monkeypatch):
