@@ -284,3 +284,41 @@ def test_the_shipped_table_has_what_the_recipe_names(make, table):
     assert {name for group in make.SUBJECTS.values() for name in group} <= names
     for key in make.DROPPED:
         assert not any(f"/{row['file']}".endswith(f"/{key}.webp") for row in table)
+
+
+# Drawings -----------------------------------------------------------------------------------------
+
+
+def test_drawings_lie_on_white_class_by_class():
+    images, labels = data.drawings(size=40)
+    assert images.shape == (53, 40, 40, 3)
+    assert images.dtype == np.float32
+    assert labels.dtype == np.int32
+    classes, counts = np.unique(labels, return_counts=True)
+    assert [data.PHOTO_CLASSES[label] for label in classes] == ["animal", "fish", "tool"]
+    assert list(counts) == [22, 9, 22]
+    assert np.all(np.diff(labels) >= 0)
+    np.testing.assert_array_equal(images[:, [0, 0, -1, -1], [0, -1, 0, -1]], 1)
+
+
+def test_drawings_differ_from_their_background():
+    white, _ = data.drawings()
+    green, _ = data.drawings(background=(0, 0.6, 0.2))
+    assert white.shape == green.shape == (53, 160, 160, 3)
+    np.testing.assert_allclose(green[:, 0, 0], np.tile([0, 0.6, 0.2], (53, 1)), atol=1e-6)
+    drawn = np.all(white == green, axis=-1).mean(axis=(1, 2))
+    assert np.all((drawn > 0.02) & (drawn < 0.95))
+
+
+@pytest.mark.parametrize(
+    "background", [(1, 1), "white", (0, 0, 1.01), (-0.1, 0, 0), 0.5, (np.nan, 0, 0)]
+)
+def test_drawings_refuse_what_is_no_colour(background):
+    with pytest.raises(ValueError, match=r"three numbers in \[0, 1\], got"):
+        data.drawings(size=8, background=background)
+
+
+@pytest.mark.parametrize("size", [0, 1.5, "96", True])
+def test_drawings_refuse_a_size_that_is_no_whole_number(size):
+    with pytest.raises(ValueError, match="size must be a whole number >= 1"):
+        data.drawings(size)
