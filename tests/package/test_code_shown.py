@@ -24,6 +24,7 @@ def shown(chapter, word):
     return found
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras 3.15 with NumPy 2 and h5py
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
 def test_features_of_a_network_that_keras_downloads(tmp_path, monkeypatch):
     keras.utils.set_random_seed(0)
