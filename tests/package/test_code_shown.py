@@ -31,11 +31,15 @@ def test_features_of_a_network_that_keras_downloads(tmp_path, monkeypatch):
     network = keras.applications.MobileNetV2(
         weights=None, include_top=False, input_shape=(96, 96, 3)
     )
+    images = np.random.default_rng(0).random((2, 96, 96, 3), np.float32)
+    for layer in network.layers:  # averages of random images, since without any its outputs vanish
+        layer.momentum = 0.0
+    network(images, training=True)
     file = tmp_path / "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_96_no_top.h5"
     network.save(file)
     monkeypatch.setattr(mobilenet_v2, "BASE_WEIGHT_PATH", f"{tmp_path.as_uri()}/")
+    (tmp_path / "home").mkdir()
     monkeypatch.setattr(file_utils.config, "keras_home", lambda: str(tmp_path / "home"))
-    images = np.random.default_rng(0).random((2, 96, 96, 3), np.float32)
     names = {"keras": keras, "transfer": transfer, "x_train": images}
     exec(shown("06_transfer_learning.ipynb", "keras.applications"), names)
     assert (tmp_path / "home" / "models" / file.name).is_file()
