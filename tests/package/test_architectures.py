@@ -12,8 +12,8 @@ from functools import cache, partial
 import keras
 import numpy as np
 import pytest
+from cheaper import untraced, without_weights
 from keras import layers
-from untraced import untraced
 
 import course_utils.architectures.lenet as lenet
 from course_utils import architectures, convolution
@@ -147,20 +147,13 @@ def rng():
     return np.random.default_rng(5)
 
 
-def without_weights(build, *arguments, **options):
-    """A network whose weights take neither memory nor time: what is counted are their shapes."""
-    with keras.StatelessScope(initialize_variables=False):
-        return build(*arguments, **options)
-
-
 @pytest.fixture(scope="module", params=PUBLISHED, ids=str)
 def built(request):
     """(published, model without weights); a deep one runs the lines of a shallow one again."""
     published = request.param
     with nullcontext() if published.depth < 30 else untraced():
         model = without_weights(published.build)
-    yield published, model
-    keras.utils.clear_session()  # it would give the weights their memory later
+    return published, model
 
 
 class TestPublished:
