@@ -184,10 +184,10 @@ class TestShowImages:
             (5, (28, 28), TWO_LINES),
             (5, (90, 30), None),
             (5, (30, 90), "T-shirt"),
-            (20, (28, 28), "T-shirt"),
-            (20, (90, 30), TWO_LINES),
-            (20, (30, 90), TWO_LINES),
-            (20, (213, 320, 3), "T-shirt"),
+            (13, (28, 28), "T-shirt"),
+            (13, (90, 30), TWO_LINES),
+            (13, (30, 90), TWO_LINES),
+            (13, (213, 320, 3), "T-shirt"),
         ],
     )
     def test_nothing_overlaps_or_leaves_the_page(self, count, shape, title):
