@@ -253,6 +253,12 @@ def small(name):
         return SMALL_NETWORKS[name](num_classes=np.int64(3))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _no_network_stays_in_memory():
+    yield
+    small.cache_clear()
+
+
 @pytest.mark.parametrize("name", SMALL_NETWORKS)
 def test_networks_give_probabilities(name, rng):
     model = small(name)
