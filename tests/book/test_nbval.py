@@ -52,7 +52,7 @@ REFUSED = {
     "swallowed": (
         f"import urllib.request\ntry:\n    urllib.request.urlopen('http://{NOWHERE}')\n"
         "except OSError:\n    pass\n"
-        "import subprocess, sys\nsubprocess.run([sys.executable, '-c',\n"
+        "import subprocess, sys\ndone = subprocess.run([sys.executable, '-c',\n"
         f"    'import socket; socket.create_connection((\"{NOWHERE}\", 80))'])",
         [],
     ),

@@ -19,6 +19,7 @@ from course_utils.architectures.lenet import Subsampling, TableConv2D
 COUNTERS = pytest.mark.parametrize("count", [multiply_adds, receptive_field, depth])
 
 
+@untraced()
 def chain(shape, *stack):
     """A functional model, one layer behind the other."""
     x = inputs = keras.Input(shape)

@@ -312,7 +312,9 @@ CELLS = {
     "history = model.fit(np.zeros((8, 3)), np.zeros(8), verbose=0)",
     "python on stderr": "import sys\nprint('progress', file=sys.stderr)",
     "shell": "!echo out; echo error >&2",
-    "subprocess": "import subprocess\nsubprocess.run('echo trouble >&2', shell=True).returncode",
+    # A thread of the kernel passes on what programs say, sooner or later.
+    "subprocess": "import subprocess, time\n"
+    "subprocess.run('echo trouble >&2', shell=True)\ntime.sleep(1)",
 }
 
 

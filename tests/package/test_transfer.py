@@ -12,6 +12,7 @@ from course_utils.transfer import add_head, features, unfreeze_from
 
 
 @pytest.fixture
+@untraced()
 def network():
     """Two blocks after a stem; the second has a skip connection. (N, 7, 5, 3) -> (N, 4, 3, 2)."""
     keras.utils.set_random_seed(0)
