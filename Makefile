@@ -34,8 +34,8 @@ test-lint: setup ## only style: ruff on package, tests, tools and notebooks
 
 test-unit: setup ## only the package's unit tests, with branch coverage
 	@echo "make test-unit: the package, branch coverage at least 95 %"
-	@$(RUN) -m pytest -q -n auto --dist loadfile --cov --cov-report=term \
-		tests/package tests/tools tests/book/test_nbval.py
+	@$(RUN) -m pytest -q -p no:nbval -n auto --dist loadfile --no-loadscope-reorder \
+		--cov --cov-report=term tests/book/test_nbval.py tests/package tests/tools
 
 test-rules: setup ## only the rules every notebook keeps
 	@echo "make test-rules: the rules of a notebook"

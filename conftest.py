@@ -6,6 +6,7 @@ loadfile` several chapters run at a time: the hooks around a cell then run in th
 the chapter, and the last ones in the process that was called, which prints.
 """
 
+import gc
 import os
 import sys
 import tempfile
@@ -18,6 +19,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent
 sys.path.append(str(ROOT / "tools"))
+# nbformat's check of notebooks imports it when it can, never uses it, and waits 1.7 s for a grammar
+# of addresses that it builds, in every process.
+sys.modules.setdefault("rfc3987_syntax", None)
 
 SECONDS_PER_CELL = 600
 PEAK_MEGABYTES = 2048
@@ -48,6 +52,16 @@ def _free_memory():
         if (CGROUP / name).exists() and (limit := (CGROUP / name).read_text().strip()) != "max":
             free.append(int(limit))
     return min(free)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session):
+    """Lets a worker of the unit tests import TensorFlow before coverage follows each line of it."""
+    config = session.config
+    if hasattr(config, "workerinput") and not config.getoption("nbval", default=False):
+        import keras  # noqa: F401
+
+        gc.freeze()  # no collection need look at its million objects again
 
 
 def pytest_configure(config):

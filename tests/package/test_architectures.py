@@ -5,12 +5,14 @@ AlexNet's and LeNet-5's single layers stand below it.
 """
 
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import keras
 import numpy as np
 import pytest
+from cheaper import untraced, without_weights
 from keras import layers
 
 import course_utils.architectures.lenet as lenet
@@ -133,6 +135,13 @@ def block_model(block, shape, *arguments, **options):
     return keras.Model(inputs, block(inputs, *arguments, **options))
 
 
+def train(model, images, targets, loss="sparse_categorical_crossentropy"):
+    """One step, without the compilation that pays for many."""
+    model.compile("sgd", loss, jit_compile=False)
+    with untraced():
+        model.fit(images, targets, verbose=0)
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(5)
@@ -140,11 +149,11 @@ def rng():
 
 @pytest.fixture(scope="module", params=PUBLISHED, ids=str)
 def built(request):
-    """(published, model) without memory for the weights: what is counted are their shapes."""
-    with keras.StatelessScope(initialize_variables=False):
-        model = request.param.build()
-    yield request.param, model
-    keras.utils.clear_session()  # it would give the weights their memory later
+    """(published, model without weights); a deep one runs the lines of a shallow one again."""
+    published = request.param
+    with nullcontext() if published.depth < 30 else untraced():
+        model = without_weights(published.build)
+    return published, model
 
 
 class TestPublished:
@@ -192,7 +201,8 @@ class TestPublished:
     @pytest.mark.parametrize("built", [row("vgg16")], indirect=True, ids=str)
     def test_vgg16_is_that_of_keras(self, built):
         published, model = built
-        reference = keras.applications.VGG16(False, None, input_shape=(224, 224, 3))
+        shape = (224, 224, 3)
+        reference = without_weights(keras.applications.VGG16, False, None, input_shape=shape)
         dense = {"fc1": (25_088, 4096), "fc2": (4096, 4096), "logits": (4096, 1000)}
         assert [(weight.path, tuple(weight.shape)) for weight in model.weights] == [
             *((weight.path, tuple(weight.shape)) for weight in reference.weights),
@@ -207,7 +217,8 @@ class TestPublished:
     @pytest.mark.parametrize("built", [row("resnet-50")], indirect=True, ids=str)
     def test_what_keras_counts_more_in_resnet50(self, built):
         published, model = built
-        reference = keras.applications.ResNet50(weights=None)
+        with untraced():
+            reference = without_weights(keras.applications.ResNet50, weights=None)
         assert reference.count_params() == 25_636_712
         convolutions = [layer for layer in model.layers if isinstance(layer, layers.Conv2D)]
         biases = sum(layer.filters for layer in convolutions)  # before BatchNorm, without effect
@@ -227,21 +238,34 @@ class TestPublished:
         }  # fmt: skip
 
 
-SMALLEST = {
+SMALL_NETWORKS = {
     "lenet5": lenet5, "lenet5_1998": lenet5_1998, "alexnet": alexnet, "googlenet": googlenet,
     "resnet18": partial(resnet, 18, input_shape=(64, 32, 3)),
-    "resnet50": partial(resnet, 50, input_shape=(64, 32, 3)),
-    "cifar_resnet20": partial(cifar_resnet, 20),
+    "resnet50": partial(resnet, 50, input_shape=(33, 65, 3)),
+    "cifar_resnet20": partial(cifar_resnet, 20, input_shape=(16, 12, 3)),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("build", SMALLEST.values(), ids=SMALLEST)
-def test_networks_give_probabilities(build, rng):
-    classes = np.int64(3)
-    model = build(num_classes=classes)
+@cache
+def small(name):
+    """A network of three classes, with weights; the tests share it."""
+    with untraced():
+        return SMALL_NETWORKS[name](num_classes=np.int64(3))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_network_stays_in_memory():
+    yield
+    small.cache_clear()
+
+
+@pytest.mark.parametrize("name", SMALL_NETWORKS)
+def test_networks_give_probabilities(name, rng):
+    model = small(name)
     logits = keras.Model(model.input, [model.get_layer("logits").output, model.output])
-    scores, output = logits(rng.random((2, *model.input_shape[1:]), "float32"), training=False)
-    assert output.shape == (2, classes)
+    with untraced():
+        scores, output = logits(rng.random((2, *model.input_shape[1:]), "float32"), training=False)
+    assert output.shape == (2, 3)
     np.testing.assert_allclose(np.sum(output, axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(keras.ops.softmax(scores), output, atol=1e-6)
 
@@ -337,8 +361,7 @@ class TestLeNet:
         distances = keras.Model(model.input, model.get_layer("distances").output)
         np.testing.assert_allclose(distances(images), expected, rtol=1e-5)
         before = [weight.numpy() for weight in model.trainable_weights]
-        model.compile("sgd", "sparse_categorical_crossentropy")
-        model.fit(images, labels, verbose=0)
+        train(model, images, labels)
         np.testing.assert_array_equal(model.get_layer("distances").codes, codes)
         for old, weight in zip(before, model.trainable_weights, strict=True):
             assert np.any(old != weight.numpy()), weight.path
@@ -380,12 +403,11 @@ class TestLeNet:
         )
 
 
-@pytest.fixture(scope="module")
-def alexnet_3():
-    return alexnet(3)
-
-
 class TestAlexNet:
+    @pytest.fixture
+    def alexnet_3(self):
+        return small("alexnet")
+
     def test_layers(self, alexnet_3):
         shapes = {"C1": (55, 55, 96), "S2": (27, 27, 96), "C3": (27, 27, 256), "S4": (13, 13, 256)}
         shapes |= {"C5": (13, 13, 384), "C6": (13, 13, 384), "C7": (13, 13, 256), "S8": (6, 6, 256)}
@@ -419,8 +441,7 @@ class TestAlexNet:
         features = layers.GlobalAveragePooling2D()(alexnet_3.get_layer("C7").output)
         trained = keras.Model(alexnet_3.input, layers.Dense(2)(features))
         before = [weight.numpy() for weight in trained.weights]
-        trained.compile("sgd", "mse")
-        trained.fit(rng.random((2, 227, 227, 3), "float32"), rng.random((2, 2)), verbose=0)
+        train(trained, rng.random((1, 227, 227, 3), "float32"), rng.random((1, 2)), "mse")
         for old, weight in zip(before, trained.weights, strict=True):
             assert np.any(old != weight.numpy()), weight.path
 
@@ -470,8 +491,7 @@ class TestInception:
             inception_block(keras.Input((8, 8, 4)), range(1, count + 1), "mix")
 
     def test_rows_of_table_1(self):
-        with keras.StatelessScope(initialize_variables=False):
-            model = googlenet(2, auxiliary=True)
+        model = without_weights(googlenet, 2, auxiliary=True)
         # Szegedy et al. (2014), table 1, column "output size".
         sizes = {
             "conv1": (112, 112, 64), "pool1": (56, 56, 64), "conv2": (56, 56, 192),
@@ -583,17 +603,18 @@ class TestResidual:
 
 class TestResNet:
     @pytest.mark.parametrize(
-        ("build", "depth", "shape", "stages"),
+        ("build", "stages"),
         [
-            (cifar_resnet, 20, (16, 12, 3), [(3, 16, 12, 16), (3, 8, 6, 32), (3, 4, 3, 64)]),
-            (resnet, 34, (64, 96, 3),
+            (partial(small, "cifar_resnet20"), [(3, 16, 12, 16), (3, 8, 6, 32), (3, 4, 3, 64)]),
+            (partial(without_weights, resnet, 34, input_shape=(64, 96, 3)),
              [(3, 16, 24, 64), (4, 8, 12, 128), (6, 4, 6, 256), (3, 2, 3, 512)]),
-            (resnet, 50, (33, 65, 3),
+            (partial(small, "resnet50"),
              [(3, 9, 17, 256), (4, 5, 9, 512), (6, 3, 5, 1024), (3, 2, 3, 2048)]),
         ],
+        ids=["cifar_resnet20", "resnet34", "resnet50"],
     )  # fmt: skip
-    def test_stages(self, build, depth, shape, stages):
-        model = build(depth, input_shape=shape)
+    def test_stages(self, build, stages):
+        model = build()
         names = [
             f"conv{stage}_{n + 1}" for stage, row in enumerate(stages, 2) for n in range(row[0])
         ]
@@ -603,25 +624,26 @@ class TestResNet:
         assert [model.get_layer(name).output.shape[1:] for name in names] == sizes
 
     def test_plain_has_the_same_kernels(self):
-        plain, residual = cifar_resnet(20, residual=False), cifar_resnet(20)
-        assert plain.name == "cifar_plain20"
+        plain, residual = (without_weights(cifar_resnet, 8, residual=r) for r in (False, True))
+        assert plain.name == "cifar_plain8"
         shapes = [[weight.shape for weight in model.weights] for model in (plain, residual)]
         assert shapes[0] == shapes[1]
         assert multiply_adds(plain) == multiply_adds(residual)
-        assert receptive_field(plain) == receptive_field(residual) == 81
+        assert receptive_field(plain) == receptive_field(residual) == 25
         assert not any(isinstance(layer, layers.Add) for layer in plain.layers)
-        assert sum(isinstance(layer, layers.Add) for layer in residual.layers) == 9
+        assert sum(isinstance(layer, layers.Add) for layer in residual.layers) == 3
 
     def test_plain_of_18_has_no_projections(self):
-        plain = resnet(18, num_classes=4, input_shape=(33, 47, 3), residual=False, filters=2)
+        options = {"num_classes": 4, "input_shape": (33, 47, 3), "filters": 2}
+        plain = without_weights(resnet, 18, residual=False, **options)
         assert sum(isinstance(layer, layers.Conv2D) for layer in plain.layers) == 17
 
     def test_for_small_grey_images(self):
         options = {"num_classes": 7, "input_shape": (28, 20, 1), "filters": 4}
-        model = cifar_resnet(20, stem_stride=2, **options)
+        model = without_weights(cifar_resnet, 8, stem_stride=2, **options)
         assert model.get_layer("conv1").output.shape == (None, 14, 10, 4)
-        assert model.get_layer("conv4_3").output.shape == (None, 4, 3, 16)
-        whole = cifar_resnet(20, **options)
+        assert model.get_layer("conv4_1").output.shape == (None, 4, 3, 16)
+        whole = without_weights(cifar_resnet, 8, **options)
         assert trainable(model) == trainable(whole)
         ratio = multiply_adds(whole) / multiply_adds(model)
         assert 3.5 < ratio < 4  # SAME rounds 7 x 5 up to 4 x 3
@@ -632,8 +654,7 @@ class TestResNet:
         images, labels = rng.random((6, 28, 20, 1), "float32"), np.arange(6)
         np.testing.assert_allclose(np.sum(model(images), axis=1), 1, rtol=1e-5)
         before = [weight.numpy() for weight in model.weights]
-        model.compile("sgd", "sparse_categorical_crossentropy")
-        model.fit(images, labels, verbose=0)
+        train(model, images, labels)
         for old, weight in zip(before, model.weights, strict=True):
             assert np.all(np.isfinite(weight))
             assert np.any(old != weight.numpy()), weight.path
@@ -641,13 +662,13 @@ class TestResNet:
     @SAVES
     def test_saved_and_loaded(self, rng, tmp_path):
         """The padding of channels is an operation, not a layer."""
-        model = cifar_resnet(20, num_classes=3, input_shape=(9, 7, 2), filters=2)
+        model = cifar_resnet(8, num_classes=3, input_shape=(9, 7, 2), filters=2)
         images = rng.random((2, 9, 7, 2), "float32")
         model.save(tmp_path / "resnet.keras")
         loaded = keras.models.load_model(tmp_path / "resnet.keras")
         np.testing.assert_array_equal(loaded(images), model(images))
         assert multiply_adds(loaded) == multiply_adds(model)
-        assert receptive_field(loaded) == 81
+        assert receptive_field(loaded) == 25
 
     @pytest.mark.parametrize("depth", [0, 20, -18, True, 18.0, "18", None, [18]])
     def test_refuses_a_depth(self, depth):
@@ -661,9 +682,9 @@ class TestResNet:
             cifar_resnet(depth)
 
     def test_depths_of_6n_plus_2(self):
-        model = cifar_resnet(np.int64(8), input_shape=(8, 8, 3))
+        model = without_weights(cifar_resnet, np.int64(8), input_shape=(8, 8, 3))
         assert (model.name, architectures.depth(model)) == ("cifar_resnet8", 8)
-        assert architectures.depth(resnet(np.uint8(18), input_shape=(32, 32, 3))) == 18
+        assert architectures.depth(without_weights(resnet, np.uint8(18))) == 18
 
     @pytest.mark.parametrize("depth", [50, 101, 152])
     def test_refuses_plain_bottlenecks(self, depth):

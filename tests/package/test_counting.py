@@ -9,15 +9,17 @@ import math
 import keras
 import numpy as np
 import pytest
+from cheaper import untraced, without_weights
 from keras import layers, ops
 
-from course_utils import pretrained
 from course_utils.architectures.counting import depth, multiply_adds, receptive_field
+from course_utils.architectures.efficientnet import efficientnet_lite0
 from course_utils.architectures.lenet import Subsampling, TableConv2D
 
 COUNTERS = pytest.mark.parametrize("count", [multiply_adds, receptive_field, depth])
 
 
+@untraced()
 def chain(shape, *stack):
     """A functional model, one layer behind the other."""
     x = inputs = keras.Input(shape)
@@ -167,7 +169,8 @@ def seen_by_units(model):
         images = np.zeros((size, height, width, 1), "float32")
         for position in range(size):
             np.moveaxis(images, axis, 1)[position, position] = 1
-        answers = np.moveaxis(np.asarray(model(images)), axis, 1) > 0
+        with untraced():
+            answers = np.moveaxis(np.asarray(model(images)), axis, 1) > 0
         depends = answers.any(axis=(2, 3))  # (pixels, units)
         yield [(rows.argmax(), size - 1 - rows[::-1].argmax()) for rows in depends.T if rows.any()]
 
@@ -242,9 +245,10 @@ class TestReceptiveField:
         rng = np.random.default_rng(seed)
         size = 93, 81
         x = inputs = keras.Input((*size, 1))
-        for _ in range(rng.integers(2, 6)):
-            x = random_layer(rng)(x)
-        model = keras.Model(inputs, x)
+        with untraced():
+            for _ in range(rng.integers(2, 6)):
+                x = random_layer(rng)(x)
+            model = keras.Model(inputs, x)
         field = receptive_field(model)  # at most 67: units in the middle see no edge
         for units in seen_by_units(model):
             assert max(last - first + 1 for first, last in units) == field
@@ -744,15 +748,20 @@ class TestKinds:
 
     def test_vision_transformer(self):
         """DeiT-Ti (Touvron et al., 2021): 1.3 billion; 12 blocks, 192 numbers, 3 heads."""
-        x = inputs = keras.Input((224, 224, 3))
-        x = ops.reshape(layers.Conv2D(192, 16, 16)(x), (-1, 196, 192))
-        x = ops.pad(x, ((0, 0), (1, 0), (0, 0)))  # a class token
-        for _ in range(12):
-            y = layers.LayerNormalization()(x)
-            x = x + layers.MultiHeadAttention(3, 64)(y, y)
-            y = layers.Dense(768)(layers.LayerNormalization()(x))
-            x = x + layers.Dense(192)(ops.gelu(y))
-        model = keras.Model(inputs, layers.Dense(1000)(layers.LayerNormalization()(x)[:, 0]))
+
+        def build():
+            x = inputs = keras.Input((224, 224, 3))
+            x = ops.reshape(layers.Conv2D(192, 16, 16)(x), (-1, 196, 192))
+            x = ops.pad(x, ((0, 0), (1, 0), (0, 0)))  # a class token
+            for _ in range(12):
+                y = layers.LayerNormalization()(x)
+                x = x + layers.MultiHeadAttention(3, 64)(y, y)
+                y = layers.Dense(768)(layers.LayerNormalization()(x))
+                x = x + layers.Dense(192)(ops.gelu(y))
+            return keras.Model(inputs, layers.Dense(1000)(layers.LayerNormalization()(x)[:, 0]))
+
+        with untraced():
+            model = without_weights(build)
         block = 197 * 192 * 192 * (4 + 8) + 2 * 197 * 197 * 192
         assert multiply_adds(model) == 196 * 768 * 192 + 12 * block + 192 * 1000
         assert multiply_adds(model) == pytest.approx(1.3e9, rel=0.05)
@@ -773,18 +782,19 @@ class TestKnownNetworks:
         ],
     )
     def test_of_keras_applications(self, name, cost, field):
-        model = getattr(keras.applications, name)(weights=None)
+        with untraced():
+            model = without_weights(getattr(keras.applications, name), weights=None)
         assert multiply_adds(model) == cost
         assert receptive_field(model) == field
 
     def test_efficientnet_lite0(self):
-        model = pretrained.efficientnet_lite0()
+        model = without_weights(efficientnet_lite0)
         assert multiply_adds(model) == 385_187_552
         assert receptive_field(model) == 851  # EfficientNet-B0's, but for its average
         assert depth(model) == 1 + 2 + 15 * 3 + 1 + 1
-        features = pretrained.efficientnet_lite0(False, (64, 96, 3))
+        features = without_weights(efficientnet_lite0, False, (64, 96, 3))
         assert multiply_adds(features) * math.prod((224, 224)) == pytest.approx(
             (multiply_adds(model) - 1_280_000) * math.prod((64, 96))
         )
         with pytest.raises(ValueError, match="layer 'stem_conv' has an open size"):
-            receptive_field(pretrained.efficientnet_lite0(False, (None, None, 3)))
+            receptive_field(without_weights(efficientnet_lite0, False, (None, None, 3)))

@@ -6,6 +6,7 @@ import re
 import keras
 import numpy as np
 import pytest
+from cheaper import untraced
 from keras import layers
 from strange_answers import STRANGE
 
@@ -18,6 +19,7 @@ from course_utils.exercises.trained import Trained
 # A network ---------------------------------------------------------------------------------------
 
 
+@untraced()
 def small_network(
     filters=4,
     classes=3,
@@ -40,6 +42,7 @@ def small_network(
     return model
 
 
+@untraced()
 def functional_network():
     inputs = keras.Input((12, 12, 1), name="image")
     x = layers.Conv2D(4, 3)(inputs)
@@ -49,6 +52,7 @@ def functional_network():
     return model
 
 
+@untraced()
 def nested_network():
     body = keras.Sequential([keras.Input((12, 12, 1)), layers.Conv2D(4, 3), layers.MaxPooling2D()])
     head = keras.Sequential([keras.Input((5, 5, 4)), layers.Flatten(), layers.Dense(3, "softmax")])
@@ -75,6 +79,7 @@ class OwnNetwork(keras.Model):
         return self.classify(self.flatten(x))
 
 
+@untraced()
 def own_network(classes=3):
     model = OwnNetwork(classes)
     model(np.zeros((1, 12, 12, 1)))
@@ -95,6 +100,7 @@ def broken_network():
     return model
 
 
+@untraced()
 def outputs_of(activation, units=3):
     inputs = keras.Input((12, 12, 1))
     x = layers.Dense(units, activation=activation)(layers.Flatten()(inputs))
@@ -235,6 +241,7 @@ def test_an_empty_head_gives_logits():
     assert like_small(outputs="logits").judge(model).status == CORRECT
 
 
+@untraced()
 def residual_network(skips=2):
     inputs = x = keras.Input((12, 12, 1))
     x = layers.Conv2D(4, 3, padding="same")(x)
@@ -329,6 +336,7 @@ def quadrant_kernel():
     return corners.reshape(64, 4)
 
 
+@untraced()
 def by_hand(kernel, bias=0, activation=None):
     """A classifier with 64 * 4 + 4 = 260 parameters that are given, not trained."""
     model = keras.Sequential([keras.Input((8, 8, 1)), layers.Flatten()])
@@ -349,6 +357,7 @@ class OnlyIf(keras.Layer):
         return keras.ops.where(self.condition(images), logits, [[1.0, 0, 0, 0]])
 
 
+@untraced()
 def trained_on(condition, sign=1):
     inputs = keras.Input((8, 8, 1))
     x = layers.Dense(4, name="classify")(layers.Flatten()(inputs))
@@ -394,7 +403,8 @@ def test_a_network_is_trained_and_judged():
     model = keras.Sequential([keras.Input((8, 8, 1)), layers.Flatten(), layers.Dense(4)])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.SGD(0.1), loss, metrics=["accuracy"])
-    model.fit(images, labels, batch_size=32, epochs=5, verbose=0)
+    with untraced():
+        model.fit(images, labels, batch_size=32, epochs=5, verbose=0)
     assert QUADRANTS.judge(model).status == CORRECT
 
 

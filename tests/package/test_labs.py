@@ -8,6 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browser import find_chromium, open_browser, open_page, stays_here
 from bs4 import BeautifulSoup
+from cheaper import untraced
 from IPython.display import HTML
 from labs_helpers import FILLED, embedded, fresh, press_until, spoken, until
 
@@ -56,7 +57,8 @@ def pages(browser, tmp_path_factory):
 def lab(pages):
     """(page, frame) of the convolution lab as it opens, 800 pixels wide."""
     page = pages["convolution"]
-    return page, fresh(page)
+    with untraced():  # what is under test here is no Python
+        yield page, fresh(page)
 
 
 # ---- embed and page ----

@@ -6,12 +6,14 @@ import subprocess
 import sys
 import types
 
+import IPython
 import keras
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import tensorflow as tf
+from cheaper import untraced
 from IPython.core.formatters import DisplayFormatter
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
@@ -59,7 +61,8 @@ def trained_weights():
     model = keras.Sequential([keras.Input((7, 5, 1)), *layers, keras.layers.Dense(2)])
     model.compile("adam", "mse")
     x = np.linspace(0, 1, 11 * 35, dtype="float32").reshape(11, 7, 5, 1)
-    model.fit(x, x[:, :2, 0, 0], batch_size=4, epochs=2, verbose=0)
+    with untraced():
+        model.fit(x, x[:, :2, 0, 0], batch_size=4, epochs=2, verbose=0)
     return np.concatenate([np.ravel(weight) for weight in model.get_weights()])
 
 
@@ -277,9 +280,13 @@ def draw_small_grid(ax):
         (draw_small_grid, "image/png"),
     ],
 )
-def test_only_photos_become_jpeg(draw, kind):
-    shell = types.SimpleNamespace(display_formatter=DisplayFormatter())
-    notebook._show_photos_as_jpeg(shell)
+@pytest.mark.usefixtures("style")
+def test_only_photos_become_jpeg(monkeypatch, draw, kind):
+    shell = types.SimpleNamespace(kernel=..., display_formatter=DisplayFormatter())
+    with monkeypatch.context() as patch:
+        patch.setattr(IPython, "get_ipython", lambda: shell)
+        patch.setattr(plt, "switch_backend", lambda name: None)  # it needs more of a shell
+        notebook.setup()
     figure, (_, right) = plt.subplots(1, 2)
     draw(right)
     data, _ = shell.display_formatter.format(figure)
@@ -305,7 +312,9 @@ CELLS = {
     "history = model.fit(np.zeros((8, 3)), np.zeros(8), verbose=0)",
     "python on stderr": "import sys\nprint('progress', file=sys.stderr)",
     "shell": "!echo out; echo error >&2",
-    "subprocess": "import subprocess\nsubprocess.run('echo trouble >&2', shell=True).returncode",
+    # A thread of the kernel passes on what programs say, sooner or later.
+    "subprocess": "import subprocess, time\n"
+    "subprocess.run('echo trouble >&2', shell=True)\ntime.sleep(1)",
 }
 
 

@@ -11,6 +11,7 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from cheaper import untraced
 from matplotlib.colors import to_hex
 
 from course_utils import convolution, notebook, plotting
@@ -36,13 +37,15 @@ def figures():
 
 def drawn(ax):
     """Renders the figure, warnings being errors, and returns its pixels."""
-    ax.figure.canvas.draw()
+    with untraced():
+        ax.figure.canvas.draw()
     return np.asarray(ax.figure.canvas.buffer_rgba())
 
 
 def laid_out(figure):
     """Settles where everything lies, without painting it."""
-    figure.draw_without_rendering()
+    with untraced():
+        figure.draw_without_rendering()
 
 
 def inside(inner, outer, tolerance=1.0):
@@ -181,19 +184,20 @@ class TestShowImages:
             (5, (28, 28), TWO_LINES),
             (5, (90, 30), None),
             (5, (30, 90), "T-shirt"),
-            (20, (28, 28), "T-shirt"),
-            (20, (90, 30), TWO_LINES),
-            (20, (30, 90), TWO_LINES),
-            (20, (213, 320, 3), "T-shirt"),
+            (13, (28, 28), "T-shirt"),
+            (13, (90, 30), TWO_LINES),
+            (13, (30, 90), TWO_LINES),
+            (13, (213, 320, 3), "T-shirt"),
         ],
     )
     def test_nothing_overlaps_or_leaves_the_page(self, count, shape, title):
         titles = None if title is None else [title] * count
-        axes = plotting.show_images(np.zeros((count, *shape)), titles)
-        figure = axes[0].figure
-        laid_out(figure)
+        with untraced():
+            axes = plotting.show_images(np.zeros((count, *shape)), titles)
+            figure = axes[0].figure
+            laid_out(figure)
+            boxes = [ax.get_tightbbox() for ax in axes]
         assert figure.get_size_inches()[0] <= 7.61
-        boxes = [ax.get_tightbbox() for ax in axes]
         for index, box in enumerate(boxes):
             assert inside(box, figure.bbox)
             assert not any(box.padded(-1).overlaps(other) for other in boxes[:index])
@@ -203,12 +207,13 @@ class TestShowImages:
 
     def test_a_grid_in_a_grid(self):
         figure, holders = plt.subplots(2, 2, figsize=(7.6, 5))
-        grids = [
-            plotting.show_images(np.zeros((3, 28, 28)), ["one\ntwo"] * 3, ax=ax)
-            for ax in holders.flat
-        ]
-        laid_out(figure)
-        boxes = [ax.get_tightbbox() for ax in np.ravel(grids)]
+        with untraced():
+            grids = [
+                plotting.show_images(np.zeros((3, 28, 28)), ["one\ntwo"] * 3, ax=ax)
+                for ax in holders.flat
+            ]
+            laid_out(figure)
+            boxes = [ax.get_tightbbox() for ax in np.ravel(grids)]
         assert len(boxes) == 12
         for index, box in enumerate(boxes):
             assert inside(box, figure.bbox)
@@ -337,11 +342,13 @@ class TestShowNumbers:
     @pytest.mark.parametrize("own_axes", [True, False])
     def test_numbers_fit_their_cells(self, shape, own_axes):
         ax = None if own_axes else plt.subplots(1, 3, figsize=(7.6, 2.8))[1][1]
-        ax = plotting.show_numbers(np.full(shape, -23.456), digits=2, ax=ax)
-        laid_out(ax.figure)
+        with untraced():
+            ax = plotting.show_numbers(np.full(shape, -23.456), digits=2, ax=ax)
+            laid_out(ax.figure)
+            widths = [text.get_window_extent().width for text in ax.texts]
         assert ax.figure.get_size_inches()[0] <= 8
-        cell = ax.get_window_extent().width / shape[1]
-        assert all(text.get_window_extent().width < cell for text in ax.texts)
+        assert len(widths) == math.prod(shape)
+        assert max(widths) < ax.get_window_extent().width / shape[1]
 
     def test_takes_whole_numbers_and_truth_values(self):
         ax = plotting.show_numbers(np.array([[True, False]]))

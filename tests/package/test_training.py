@@ -44,12 +44,24 @@ def bars(monkeypatch):
     return Recorder.bars
 
 
-@pytest.fixture
-def model():
-    keras.utils.set_random_seed(1)
-    model = keras.Sequential([keras.Input((7,)), keras.layers.Dense(3)])
+def network():
+    return keras.Sequential([keras.Input((7,)), keras.layers.Dense(3)])
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    """What Keras builds of a network in its first `fit` takes longer than all else here."""
+    model = network()
     model.compile("sgd", "mse", metrics=["mae"])
     return model
+
+
+@pytest.fixture
+def model(compiled):
+    """The network that the tests share, with the same untrained weights for each of them."""
+    rng = np.random.default_rng(1)
+    compiled.set_weights([rng.normal(size=weight.shape) for weight in compiled.weights])
+    return compiled
 
 
 @pytest.fixture
@@ -82,11 +94,10 @@ def test_the_slope_of_a_line_by_hand():
 
 def test_like_keras(model, samples):
     settings = {"epochs": 3, "batch_size": BATCH, "validation_split": 0.2}
-    twin = keras.models.clone_model(model)
-    twin.compile("sgd", "mse", metrics=["mae"])
-    twin.set_weights(model.get_weights())
+    untrained = model.get_weights()
     keras.utils.set_random_seed(4)
-    expected = twin.fit(*samples, verbose=0, **settings)
+    expected = model.fit(*samples, verbose=0, **settings)
+    model.set_weights(untrained)
     keras.utils.set_random_seed(4)
     history = training.fit(model, *samples, **settings)
     assert isinstance(history, keras.callbacks.History)
@@ -135,7 +146,8 @@ def test_a_resumed_run_counts_only_its_own_epochs(model, samples, stream, bars, 
     assert bars[0].shown[-1] == (2 * STEPS, 2 * STEPS)
 
 
-def test_several_steps_in_one_call(model, samples, bars):
+def test_several_steps_in_one_call(samples, bars):
+    model = network()
     model.compile("sgd", "mse", steps_per_execution=2)
     training.fit(model, *samples, epochs=2, batch_size=BATCH)
     assert [done for done, _ in bars[0].shown] == [2, 4, 5, 7, 9, 10]
@@ -202,9 +214,8 @@ def test_leaves_the_data_alone(model, samples):
 
 
 def test_refuses_a_model_that_is_not_compiled(samples, bars):
-    model = keras.Sequential([keras.Input((7,)), keras.layers.Dense(3)])
     with pytest.raises(ValueError, match=r"expected a compiled model: call model\.compile"):
-        training.fit(model, *samples)
+        training.fit(network(), *samples)
     assert bars == []
 
 

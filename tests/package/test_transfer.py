@@ -3,13 +3,16 @@
 import keras
 import numpy as np
 import pytest
+from cheaper import untraced, without_weights
 from keras import layers
 
 from course_utils import pretrained
+from course_utils.architectures.efficientnet import efficientnet_lite0
 from course_utils.transfer import add_head, features, unfreeze_from
 
 
 @pytest.fixture
+@untraced()
 def network():
     """Two blocks after a stem; the second has a skip connection. (N, 7, 5, 3) -> (N, 4, 3, 2)."""
     keras.utils.set_random_seed(0)
@@ -84,11 +87,12 @@ def test_features_are_those_of_inference_and_leave_the_model_alone(network, imag
 
 
 def test_features_of_the_real_network_end_in_its_own_average():
-    inside = pretrained.efficientnet_lite0(
-        include_top=False, input_shape=(40, 64, 3), pooling="avg"
-    )
     images = np.random.default_rng(0).random((4, 40, 64, 3), np.float32)
-    found = features(inside, images, ["top_activation", "avg_pool"], batch_size=2)
+    with untraced():
+        inside = pretrained.efficientnet_lite0(
+            include_top=False, input_shape=(40, 64, 3), pooling="avg"
+        )
+        found = features(inside, images, ["top_activation", "avg_pool"], batch_size=2)
     assert found["avg_pool"].shape == (4, 1280)
     assert np.allclose(found["top_activation"], found["avg_pool"], atol=1e-5)
 
@@ -170,7 +174,8 @@ def test_frozen_batch_norm_keeps_its_statistics_in_fit(network, images):
         unfreeze_from(model, "block_conv", batch_norm=batch_norm)
         model.compile("sgd", "sparse_categorical_crossentropy")
         before = {layer.name: layer.get_weights() for layer in model.layers}
-        model.fit(images, np.arange(11) % 2, epochs=1, verbose=0)
+        with untraced():
+            model.fit(images, np.arange(11) % 2, epochs=1, verbose=0)
         return [
             layer.name
             for layer in model.layers
@@ -200,7 +205,8 @@ def test_a_block_is_not_cut_in_two(network):
 
 
 def test_blocks_of_the_real_network_are_borders():
-    network = pretrained.efficientnet_lite0(include_top=False, input_shape=(32, 32, 3))
+    with untraced():
+        network = without_weights(efficientnet_lite0, include_top=False)
     for stage in range(2, 8):
         unfreeze_from(network, f"block{stage}a_expand_conv")
     assert trainable(network)[0] == "block7a_expand_conv"
