@@ -166,13 +166,13 @@ def _largest_turn(model):
         "which digits can still be read when they are mirrored? The label does not survive.": (
             lambda: _reader(flip=True)
         ),
-        "RandomRotation takes a share of a full turn, not degrees: 10 means ten full turns, which "
-        "is any angle.": lambda: _reader(rotation=10),
+        "RandomRotation takes a share of a full turn: 0.5 is half a turn to either side, and half a "
+        "turn makes a 9 of a 6.": lambda: _reader(rotation=0.5),
         "RandomBrightness adds up to a fifth of 255 to pixels that end at 1. Tell it their "
         "range.": lambda: _reader(value_range=(0, 255)),
         "the augmentation is to be mended, not to be taken out.": lambda: _reader(augment=False),
     },
-    praise="a flip that breaks the label, degrees for turns, and a range of 255.",
+    praise="a flip and half a turn that break the label, and a range of 255.",
 )
 def reader():
     return _reader()
