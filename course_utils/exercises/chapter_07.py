@@ -166,8 +166,8 @@ def _largest_turn(model):
         "which digits can still be read when they are mirrored? The label does not survive.": (
             lambda: _reader(flip=True)
         ),
-        "RandomRotation takes a share of a full turn: 0.5 is half a turn to either side, and half a "
-        "turn makes a 9 of a 6.": lambda: _reader(rotation=0.5),
+        "RandomRotation takes a share of a full turn: 0.5 is half a turn to either side, and that "
+        "makes a 9 of a 6.": lambda: _reader(rotation=0.5),
         "RandomBrightness adds up to a fifth of 255 to pixels that end at 1. Tell it their "
         "range.": lambda: _reader(value_range=(0, 255)),
         "the augmentation is to be mended, not to be taken out.": lambda: _reader(augment=False),
