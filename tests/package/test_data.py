@@ -230,7 +230,7 @@ def test_a_file_is_hashed_once_a_process(assets, monkeypatch):
 
 @pytest.mark.parametrize("name", ["nothing.npz", "SOURCES.md", "../data.py"])
 def test_only_listed_files_are_assets(name):
-    with pytest.raises(ValueError, match=r"one of the assets degradation\.csv, .*photos/") as error:
+    with pytest.raises(ValueError, match=r"one of the assets .+, photos/") as error:
         data.asset(name)
     assert f"{', '.join(sorted(data._asset_hashes()))}; got {name!r}" in str(error.value)
 

@@ -29,6 +29,7 @@ CHAPTERS = {
     if module.name.startswith("chapter_")
 }
 EXERCISES = {name: one for chapter in CHAPTERS.values() for name, one in chapter.items()}
+# A trained model's mistakes are those of training; the judge itself recognises them.
 TRAINED = {name for name, one in EXERCISES.items() if isinstance(one, Trained)}
 FUNCTIONS = {name: one for name, one in EXERCISES.items() if isinstance(one, Function)}
 STUBS, SOLUTIONS = sources("exercise"), sources("solution")

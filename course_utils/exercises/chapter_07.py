@@ -1,0 +1,197 @@
+"""Exercises of chapter 07, visual data preparation: augmentation."""
+
+import numpy as np
+
+from course_utils import data
+from course_utils.exercises.judge import Exercises
+
+EXERCISES = Exercises()
+rng = np.random.default_rng(7)
+
+EXERCISES.answer(
+    "07.1",
+    200,
+    "a flip has two outcomes, and two flips in a row give the photo back.",
+    mistakes={
+        "so many images are shown, but most of them were shown before.": 100 * 200,
+        "the mirrored photo is a second image.": 100,
+        "flipping a mirrored photo gives the photo back, not a third version.": 300,
+        "with a probability of one half, half of those shown are flipped; but many of them are the "
+        "same.": 100 * 200 // 2,
+        "each pass shows a photo once, in one of two versions that all passes share.": 2
+        * 100
+        * 200,
+    },
+    praise="twice the photos, whatever the number of epochs. Continuous changes give more.",
+)
+
+
+def _boxes(count, height, width):
+    """Random boxes within an image."""
+    x = np.sort(rng.uniform(0, width, (count, 2)))
+    y = np.sort(rng.uniform(0, height, (count, 2)))
+    return np.stack([x[:, 0], y[:, 0], x[:, 1], y[:, 1]], axis=1)
+
+
+def _columns(pick):
+    """A function of boxes, height and width that picks the four new columns."""
+    return lambda boxes, height, width: np.stack(pick(*boxes.T, height, width), axis=1)
+
+
+@EXERCISES.function(
+    "07.2",
+    "rows become columns: the new x is the old y. The new y counts from the old right edge.",
+    cases=[
+        (_boxes(5, 20, 31), 20, 31),
+        (np.array([[0.0, 0.0, 31.0, 20.0], [30.0, 2.0, 31.0, 5.0]]), 20, 31),
+        (_boxes(3, 9, 4), 9, 4),
+        (np.zeros((0, 4)), 5, 7),
+    ],
+    mistakes={
+        "this is a quarter turn clockwise.": _columns(
+            lambda x1, y1, x2, y2, height, width: [height - y2, x1, height - y1, x2]
+        ),
+        "y1 is now larger than y2: the old right edge is on top, so the edges change places.": (
+            _columns(lambda x1, y1, x2, y2, height, width: [y1, width - x1, y2, width - x2])
+        ),
+        "x is measured along the width of the image, not along its height.": _columns(
+            lambda x1, y1, x2, y2, height, width: [y1, height - x2, y2, height - x1]
+        ),
+        "this swaps rows and columns, which mirrors the image besides.": _columns(
+            lambda x1, y1, x2, y2, height, width: [y1, x1, y2, x2]
+        ),
+        "boxes are made of edges, not of pixels: an image 31 wide ends at 31, so nothing has to be "
+        "taken off.": _columns(
+            lambda x1, y1, x2, y2, height, width: [y1, width - 1 - x2, y2, width - 1 - x1]
+        ),
+    },
+)
+def rotate_boxes(boxes, height, width):
+    x1, y1, x2, y2 = boxes.T
+    return np.stack([y1, width - x2, y2, width - x1], axis=1)
+
+
+def _mixed(x, partners, weights):
+    """Each row of x with its partner; the weight belongs to the row itself."""
+    weights = np.reshape(weights, (-1,) + (1,) * (np.ndim(x) - 1))
+    return weights * x + (1 - weights) * x[partners]
+
+
+def _batch(count, size, classes):
+    labels = np.eye(classes)[rng.integers(0, classes, count)]
+    return rng.random((count, size, size, 2)), labels, rng.permutation(count), rng.random(count)
+
+
+@EXERCISES.function(
+    "07.3",
+    "image and label take the same weight: lambda times one's own, 1 - lambda times the partner's.",
+    cases=[
+        _batch(5, 3, 4),
+        _batch(3, 3, 3),
+        (rng.random((2, 4, 3, 1)), np.array([[0.5, 0.5], [1, 0]]), np.array([0, 0]), np.ones(2)),
+    ],
+    mistakes={
+        "the labels are still those of the images before.": lambda x, y, partners, weights: (
+            _mixed(x, partners, weights),
+            y,
+        ),
+        "the weight belongs to the image itself, the rest to its partner; yours are the other way "
+        "round.": lambda x, y, partners, weights: mix(x, y, partners, 1 - weights),
+        "each image has a weight of its own, and you took the first for all.": (
+            lambda x, y, partners, weights: mix(x, y, partners, np.full(len(x), weights[0]))
+        ),
+        "each image has a weight of its own, and you took their mean for all.": (
+            lambda x, y, partners, weights: mix(x, y, partners, np.full(len(x), weights.mean()))
+        ),
+        "the partner is added with the same weight; it should get the rest, 1 - lambda.": (
+            lambda x, y, partners, weights: (
+                _mixed(x, partners, weights) + (2 * weights - 1)[:, None, None, None] * x[partners],
+                _mixed(y, partners, weights) + (2 * weights - 1)[:, None] * y[partners],
+            )
+        ),
+    },
+)
+def mix(images, labels, partners, weights):
+    return _mixed(images, partners, weights), _mixed(labels, partners, weights)
+
+
+def _reader(rotation=10 / 360, value_range=(0, 1), flip=False, augment=True):
+    """The colleague's model, with some of its faults or none."""
+    import keras
+    from keras import layers
+
+    augmentation = [
+        *([layers.RandomFlip("horizontal")] if flip else []),
+        layers.RandomRotation(rotation),
+        layers.RandomBrightness(0.2, value_range=value_range),
+    ]
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            *(augmentation if augment else []),
+            layers.Conv2D(16, 3, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+
+
+def _layer(model, kind):
+    return next(layer for layer in model.layers if type(layer).__name__ == kind)
+
+
+def _largest_turn(model):
+    return max(map(abs, _layer(model, "RandomRotation").factor))
+
+
+@EXERCISES.network(
+    "07.4",
+    "leave the rest as it is.",
+    input_shape=(28, 28, 1),
+    output_shape=(10,),
+    parameters=160 + 26 * 26 * 16 * 10 + 10,
+    layers=["RandomRotation", "RandomBrightness", "Conv2D", "Flatten", "Dense"],
+    outputs="probabilities",
+    must={
+        "something in it still makes digits that are none.": lambda model: all(
+            type(layer).__name__ != "RandomFlip" for layer in model.layers
+        ),
+        "how far may a digit be rotated before it is read as another, and in which unit does the "
+        "layer take it?": lambda model: 0 < _largest_turn(model) <= 45 / 360,
+        "look at the pixels that come out of RandomBrightness.": lambda model: (
+            tuple(_layer(model, "RandomBrightness").value_range) == (0, 1)
+        ),
+    },
+    mistakes={
+        "which digits can still be read when they are mirrored? The label does not survive.": (
+            lambda: _reader(flip=True)
+        ),
+        "RandomRotation takes a share of a full turn: 0.5 is half a turn to either side, and that "
+        "makes a 9 of a 6.": lambda: _reader(rotation=0.5),
+        "RandomBrightness adds up to a fifth of 255 to pixels that end at 1. Tell it their "
+        "range.": lambda: _reader(value_range=(0, 255)),
+        "the augmentation is to be mended, not to be taken out.": lambda: _reader(augment=False),
+    },
+    praise="a flip and half a turn that break the label, and a range of 255.",
+)
+def reader():
+    return _reader()
+
+
+@EXERCISES.trained(
+    "07.5",
+    "a network that saw its garments in the middle knows them there only. Put RandomTranslation in "
+    "front, as far as the garments move, filled with black, and train long enough: moved images "
+    "are harder to learn.",
+    accuracy=0.65,
+    parameters=(None, 100_000),
+    praise="It never saw a moved image that you made.",
+)
+def moved_garments():
+    _, (images, labels) = data.fashion_mnist()
+    generator = np.random.default_rng(7)
+    padded = np.pad(images[1000:], ((0, 0), (4, 4), (4, 4), (0, 0)))
+    corners = generator.integers(0, 9, (len(padded), 2))
+    windows = zip(padded, corners, strict=True)
+    moved = [image[top : top + 28, left : left + 28] for image, (top, left) in windows]
+    return np.array(moved), labels[1000:]
