@@ -11,6 +11,7 @@ def untraced():
     """Keeps coverage from following each line of a library, which doubles the time that it takes.
 
     For what Keras or Matplotlib does, and for code of the package that smaller tests run as well.
+    A function of the package that calls back into such a stretch is not followed to its end.
     """
     trace = sys.gettrace()
     sys.settrace(None)

@@ -19,7 +19,6 @@ from course_utils.exercises.trained import Trained
 # A network ---------------------------------------------------------------------------------------
 
 
-@untraced()
 def small_network(
     filters=4,
     classes=3,
@@ -241,7 +240,6 @@ def test_an_empty_head_gives_logits():
     assert like_small(outputs="logits").judge(model).status == CORRECT
 
 
-@untraced()
 def residual_network(skips=2):
     inputs = x = keras.Input((12, 12, 1))
     x = layers.Conv2D(4, 3, padding="same")(x)
