@@ -185,7 +185,7 @@ def reader():
     "are harder to learn.",
     accuracy=0.65,
     parameters=(None, 100_000),
-    praise="It never saw a moved image that you made.",
+    praise="You moved none of the images: the network did.",
 )
 def moved_garments():
     _, (images, labels) = data.fashion_mnist()
