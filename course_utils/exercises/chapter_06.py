@@ -118,7 +118,7 @@ def for_resnet(images):
     return 255 * images[..., ::-1] - MEANS
 
 
-def _fine_tuned(activation="softmax", batch_norm=False, rate=1e-4, start="block6a_expand_conv"):
+def _fine_tuned(activation="softmax", rate=1e-4):
     import keras
     from keras import layers
 
@@ -128,8 +128,9 @@ def _fine_tuned(activation="softmax", batch_norm=False, rate=1e-4, start="block6
     x = layers.GlobalAveragePooling2D()(backbone.output)
     outputs = layers.Dense(5, activation=activation, name="predictions")(x)
     model = keras.Model(backbone.input, outputs)
-    transfer.unfreeze_from(model, start, batch_norm)
-    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
+    transfer.unfreeze_from(model, "block6a_expand_conv")
+    if rate is not None:
+        model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
     return model
 
 
@@ -178,11 +179,11 @@ def _from_block_6(model):
         ),
     },
     mistakes={
-        "a ReLU gives no probabilities, and its 0 has a logarithm that is not finite.": lambda: (
-            _fine_tuned(activation="relu")
+        "a softmax gives probabilities; a ReLU or nothing does not, and the loss expects them.": (
+            lambda: _fine_tuned(activation="relu")
         ),
-        "the last layer gives logits, and this loss takes probabilities.": lambda: _fine_tuned(
-            activation=None
+        "it was not compiled, or is a new model around one that was.": lambda: _fine_tuned(
+            rate=None
         ),
     },
     praise="three lines, and no error message for any of them.",
