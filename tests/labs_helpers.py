@@ -98,7 +98,10 @@ def fresh(page, width=800, theme="light", reduced_motion="no-preference"):
     page.mouse.move(0, 0)
     page.set_viewport_size({"width": width, "height": 900})
     page.emulate_media(color_scheme=theme, reduced_motion=reduced_motion)
-    page.evaluate(RELOAD)
+    if page.evaluate("document.querySelector('iframe').srcdoc"):
+        page.evaluate(RELOAD)
+    else:  # a page of its own, from a server
+        page.goto(page.url)
     frame = page.frames[1]
     until(frame, "window.lab !== undefined")
     return frame

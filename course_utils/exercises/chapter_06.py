@@ -79,11 +79,6 @@ def classifier():
 MEANS = np.array([103.939, 116.779, 123.68])  # of ImageNet's photos: blue, green, red
 
 
-def _in_place(images):
-    images *= 255
-    return for_resnet(images / 255)
-
-
 @EXERCISES.function(
     "06.3",
     "three steps: the order of the channels, the range, the mean; each at its place.",
