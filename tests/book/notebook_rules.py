@@ -162,9 +162,10 @@ def cells_are_short(notebook, path):
 
 @rule
 def text_stands_between_code_cells(notebook, path):
-    """Two code cells may stand side by side, three may not."""
-    triples = zip(notebook.cells, notebook.cells[1:], notebook.cells[2:], strict=False)
-    return [
+    """Two code cells may stand side by side, three may not; an empty cell is no text."""
+    cells = [cell for cell in notebook.cells if cell.source.strip()]
+    triples = zip(cells, cells[1:], cells[2:], strict=False)
+    return ["an empty cell"] * (len(notebook.cells) - len(cells)) + [
         f"no text in the two cells before {_short(third.source)}"
         for first, second, third in triples
         if first.cell_type == second.cell_type == third.cell_type == "code"

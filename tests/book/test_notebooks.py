@@ -165,7 +165,11 @@ BAD = {
         more(CLAIM, "\n#" * 29),
         lambda notebook: [more(i, "\n#" * 7)(notebook) for i in (3, 5, 7, 9, 12, 14)],
     ],
-    "text_stands_between_code_cells": [removed(TEXT, QUOTE), removed(TASK, QUOTE, HINT)],
+    "text_stands_between_code_cells": [
+        removed(TEXT, QUOTE),
+        removed(TASK, QUOTE, HINT),
+        source(TEXT, " \n"),
+    ],
     "was_run_from_a_clean_kernel": [
         lambda notebook: notebook.cells[CLAIM].update(execution_count=None),
         lambda notebook: notebook.cells[CLAIM].update(execution_count=30),
