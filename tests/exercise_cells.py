@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,6 @@ import numpy as np
 from course_utils import convolution
 
 BOOK = Path(__file__).parents[1] / "book"
-# What chapters that build networks have defined by their exercises.
-NETWORKS = """
-import keras
-from keras import layers
-from course_utils import data, pretrained, transfer
-from course_utils.training import fit
-(x_train, y_train), (x_test, y_test) = data.photo_set(size=96)
-shape = x_train.shape[1:]
-"""
 CHECKED = re.compile(r'^check\("(.+?)", \w+\)$', re.MULTILINE)
 
 
@@ -30,6 +22,27 @@ def sources(tag):
                 source = "".join(cell["source"])
                 found[CHECKED.search(source)[1]] = source
     return found
+
+
+@cache
+def _for_transfer():
+    """What chapter 6 has defined by its exercises."""
+    import keras
+
+    from course_utils import data, pretrained, transfer
+    from course_utils.training import fit
+
+    (x_train, y_train), _ = data.photo_set(size=96)
+    return {
+        "keras": keras,
+        "layers": keras.layers,
+        "pretrained": pretrained,
+        "transfer": transfer,
+        "fit": fit,
+        "x_train": x_train,
+        "y_train": y_train,
+        "shape": x_train.shape[1:],
+    }
 
 
 def answer_of(code):
@@ -47,6 +60,6 @@ def answer_of(code):
         "check": lambda name, answer: given.append(answer),
     }
     if "pretrained." in code:
-        exec(NETWORKS, names)
+        names |= _for_transfer()
     exec(code.replace("from course_utils.exercises import check", ""), names)
     return given[0]

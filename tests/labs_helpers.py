@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from threading import Thread
 
 import pytest
@@ -67,11 +67,12 @@ def embedded(browser, folder, name, width=800, theme="light", **options):
     path = folder / "page.html"
     path.write_text(PAGE.format(lab=lab), encoding="utf-8")
     viewport = {"width": width, "height": 900}
+    place = served(folder) if name == "teachable" else nullcontext(folder.as_uri())
     with (
-        served(folder) as address,
+        place as address,
         open_page(browser, viewport=viewport, color_scheme=theme, **options) as page,
     ):
-        page.goto(f"{address}/page.html" if name == "teachable" else path.as_uri())
+        page.goto(f"{address}/{path.name}")
         frame = page.frames[1]
         until(frame, "window.lab !== undefined")
         yield page, frame

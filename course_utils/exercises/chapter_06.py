@@ -41,10 +41,10 @@ def _trained(model):
     return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
 
 
-def _rates_of_dropout(model):
+def _of_kind(model, kind):
     import keras
 
-    return [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
+    return [layer for layer in model.layers if isinstance(layer, getattr(keras.layers, kind))]
 
 
 @EXERCISES.network(
@@ -59,7 +59,7 @@ def _rates_of_dropout(model):
         "the backbone should be frozen and the head should not: what `trainable_weights` holds is "
         "not the head's.": lambda model: _trained(model) == HEAD,
         "a fifth of the features should be dropped, `Dropout(0.2)`.": lambda model: (
-            _rates_of_dropout(model) == [0.2]
+            [layer.rate for layer in _of_kind(model, "Dropout")] == [0.2]
         ),
     },
     mistakes={
@@ -129,23 +129,14 @@ def _fine_tuned(activation="softmax", rate=1e-4):
     return model
 
 
-def _norms(model):
-    import keras
-
-    kind = keras.layers.BatchNormalization
-    return [layer for layer in model.layers if isinstance(layer, kind)]
-
-
-def _trained_layers(model):
-    return {layer.name for layer in model.layers if layer.trainable_weights} - {"predictions"}
-
-
-def _from_block_6(model):
-    late = ("block6", "block7", "top")
-    names = {layer.name for layer in model.layers if layer.weights and layer.name.startswith(late)}
-    return _trained_layers(model) - {layer.name for layer in _norms(model)} == names - {
-        layer.name for layer in _norms(model)
-    }
+def _trained_from_block_6(model):
+    """Whether the layers from block 6 on are trained and no earlier ones, BatchNorm left aside."""
+    late, aside = ("block6", "block7", "top"), _of_kind(model, "BatchNormalization")
+    return all(
+        bool(layer.trainable_weights) == layer.name.startswith(late)
+        for layer in model.layers
+        if layer.weights and layer not in aside and layer.name != "predictions"
+    )
 
 
 @EXERCISES.network(
@@ -158,10 +149,10 @@ def _from_block_6(model):
     compiled=True,
     must={
         "BatchNorm should be frozen; see the arguments of `unfreeze_from`.": lambda model: (
-            not any(layer.trainable for layer in _norms(model))
+            not any(layer.trainable for layer in _of_kind(model, "BatchNormalization"))
         ),
         "the blocks from `block6a` on should be trained, and those before should not.": (
-            _from_block_6
+            _trained_from_block_6
         ),
         "the head should be trained as well.": lambda model: bool(
             model.get_layer("predictions").trainable_weights
@@ -200,17 +191,14 @@ def mirrored_photos():
     return images[:, :, ::-1], labels
 
 
-def _mean_over(labels, answers, classes):
-    with np.errstate(invalid="ignore"):
-        return np.mean([np.mean(answers[labels == k] == k) for k in classes])
+def _recall(labels, answers, label):
+    return np.mean(answers[labels == label] == label)
 
 
-def _accuracy(labels, answers):
-    return np.mean(labels == answers)
-
-
-def _precision(labels, answers):
-    return mean_recall(answers, labels)
+def _zero_for_absent(labels, answers):
+    """The mean over all classes up to the last, with 0 for those without labels."""
+    classes = range(max(labels.max(), answers.max()) + 1)
+    return np.mean([_recall(labels, answers, k) if k in labels else 0 for k in classes])
 
 
 @EXERCISES.function(
@@ -224,21 +212,14 @@ def _precision(labels, answers):
         (np.array([4, 4, 0]), np.array([4, 0, 0])),
     ],
     mistakes={
-        "this is the accuracy: a large class counts more than a small one.": _accuracy,
-        "you averaged over the images that got an answer; average over those that have the "
-        "label.": _precision,
-        "a class that does not occur among the labels does not count.": lambda labels, answers: (
-            np.nan_to_num(
-                np.mean(
-                    [
-                        _mean_over(labels, answers, [k]) if k in labels else 0.0
-                        for k in range(max(np.max(labels), np.max(answers)) + 1)
-                    ]
-                )
-            )
+        "this is the accuracy: a large class counts more than a small one.": (
+            lambda labels, answers: np.mean(labels == answers)
         ),
+        "you averaged over the images that got an answer; average over those that have the "
+        "label.": lambda labels, answers: mean_recall(answers, labels),
+        "a class that does not occur among the labels does not count.": _zero_for_absent,
     },
     praise="scikit-learn calls it `balanced_accuracy_score`.",
 )
 def mean_recall(labels, answers):
-    return _mean_over(labels, answers, np.unique(labels))
+    return np.mean([_recall(labels, answers, k) for k in np.unique(labels)])

@@ -15,7 +15,6 @@ from keras import ops
 
 from course_utils import exercises, transfer
 from course_utils.architectures.lenet import CodeDistance
-from course_utils.exercises import chapter_06
 from course_utils.exercises.judge import find
 from course_utils.exercises.kinds import CORRECT, UNANSWERED, WRONG, Function, Verdict
 from course_utils.exercises.networks import Network
@@ -228,55 +227,48 @@ def test_each_mistake_gets_its_own_hint(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "builder", "spoil", "hint"),
+    ("name", "spoil", "hint"),
     [
         (
             "06.2",
-            "classifier",
             lambda model: setattr(model.layers[0], "trainable", True),
             "be frozen",
         ),
-        ("06.2", "classifier", lambda model: setattr(model, "trainable", False), "be frozen"),
+        ("06.2", lambda model: setattr(model, "trainable", False), "be frozen"),
         (
             "06.2",
-            "classifier",
             lambda model: setattr(model.layers[-2], "rate", 0.8),
             "Dropout(0.2)",
         ),
         (
             "06.4",
-            "fine_tuned",
             lambda model: transfer.unfreeze_from(model, "block6a_expand_conv", batch_norm=True),
             "BatchNorm should be frozen",
         ),
         (
             "06.4",
-            "fine_tuned",
             lambda model: transfer.unfreeze_from(model, "block5a_expand_conv"),
             "blocks from `block6a` on",
         ),
         (
             "06.4",
-            "fine_tuned",
             lambda model: setattr(model.layers[-1], "trainable", False),
             "the head should be trained",
         ),
         (
             "06.4",
-            "fine_tuned",
             lambda model: setattr(model.optimizer, "learning_rate", 1e-3),
             "would destroy the features",
         ),
         (
             "06.4",
-            "fine_tuned",
             lambda model: setattr(model.optimizer, "learning_rate", 0),
             "learning rate at all",
         ),
     ],
 )
-def test_a_model_that_lacks_something_is_refused(name, builder, spoil, hint):
-    model = getattr(chapter_06, builder)()
+def test_a_model_that_lacks_something_is_refused(name, spoil, hint):
+    model = EXERCISES[name].builder()
     spoil(model)
     verdict = find(name).judge(model)
     assert verdict.status == WRONG
@@ -284,7 +276,7 @@ def test_a_model_that_lacks_something_is_refused(name, builder, spoil, hint):
 
 
 def test_a_classifier_of_the_photos_that_was_not_trained_is_refused():
-    verdict = find("06.5").judge(chapter_06.classifier())
+    verdict = find("06.5").judge(EXERCISES["06.2"].builder())
     assert verdict.status == WRONG
     assert "0.85 is asked for" in verdict.message
 
