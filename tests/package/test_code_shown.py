@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import keras
@@ -46,3 +47,37 @@ def test_features_of_a_network_that_keras_downloads(tmp_path, monkeypatch):
     expected = network.predict(2 * images - 1, verbose=0).mean(axis=(1, 2))
     np.testing.assert_allclose(names["features"], expected, atol=1e-4)
     assert np.ptp(expected) > 0.001
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="KerasHub asks for TensorFlow Text")
+@pytest.mark.filterwarnings("ignore:__array__ implementation")
+@pytest.mark.filterwarnings("ignore:`shuffle=True` was passed")
+def test_a_preset_of_keras_hub(tmp_path):
+    import keras_hub
+
+    keras.utils.set_random_seed(0)
+    saved = keras_hub.models.ResNetImageClassifier(
+        backbone=keras_hub.models.ResNetBackbone(
+            input_conv_filters=[64],
+            input_conv_kernel_sizes=[7],
+            stackwise_num_filters=[64],
+            stackwise_num_blocks=[1],
+            stackwise_num_strides=[1],
+            block_type="basic_block",
+            image_shape=(32, 32, 3),
+        ),
+        preprocessor=keras_hub.models.ResNetImageClassifierPreprocessor(
+            image_converter=keras_hub.layers.ResNetImageConverter(image_size=(32, 32))
+        ),
+        num_classes=1000,
+    )
+    preset = str(tmp_path / "resnet_50_imagenet")
+    saved.save_to_preset(preset)
+    code = shown("06_transfer_learning.ipynb", "keras_hub").replace("epochs=10", "epochs=0")
+    images = np.random.default_rng(0).random((5, 96, 96, 3), np.float32)
+    names = {"x_train": images, "y_train": np.arange(5)}
+    exec(code.replace('"resnet_50_imagenet"', repr(preset)), names)
+    classifier = names["classifier"]
+    assert classifier.predict(255 * images, verbose=0).shape == (5, 5)
+    for before, now in zip(saved.backbone.weights, classifier.backbone.weights, strict=True):
+        np.testing.assert_array_equal(before, now)
