@@ -130,8 +130,8 @@ def bench_chapters(paths):
     """Runs copies of the chapters and prints what each took; returns whether all ran and fit."""
     from execute import execute
 
-    yardstick = TRAININGS * training_seconds()
-    print(f"chapters: a yardstick is {yardstick:.1f} CPU-s; at most {LONGEST} a chapter, {ALL} all")
+    print(f"chapters: at most {LONGEST} yardsticks each, {ALL} all")
+    before = training_seconds()
     good, total = True, 0
     with tempfile.TemporaryDirectory() as folder:
         for path in paths:
@@ -143,6 +143,9 @@ def bench_chapters(paths):
                 good = False
                 print(f"  {path.stem:28} failed\n{error}", flush=True)
             else:
+                after = training_seconds()  # the machine's pace changes within minutes
+                yardstick = TRAININGS * (before + after) / 2
+                before = after
                 cost = used.seconds / yardstick
                 total += cost
                 good &= print_cost(path.stem, used, cost, LONGEST)
