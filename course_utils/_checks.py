@@ -2,6 +2,8 @@
 
 import numbers
 
+import numpy as np
+
 
 def is_whole_number(value):
     """Whether `value` is an int or one of NumPy's integers; True and False are none."""
@@ -51,3 +53,33 @@ def one_of(name, value, options):
     texts = [f'"{option}"' if isinstance(option, str) else str(option) for option in options]
     expected = f"{', '.join(texts[:-1])} or {texts[-1]}"
     raise ValueError(f"{name} must be {expected}, got {value!r}")
+
+
+def fraction(name, value):
+    """Checks that an argument is a number in [0, 1], and returns it as a float."""
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not is_number or not 0 <= value <= 1:
+        raise ValueError(f"{name} must be a number in [0, 1], got {value!r}")
+    return float(value)
+
+
+def photo(name, value):
+    """Checks that an argument is a colour image, and returns it as a float32 array (H, W, 3).
+
+    Args:
+        name: the argument's name, for the message.
+        value: what was given: floats in [0, 1].
+
+    Raises:
+        ValueError: if it is none.
+    """
+    image = np.asarray(value)
+    if image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise ValueError(f"{name} must have shape (height, width, 3), got {image.shape}")
+    if image.dtype.kind != "f":
+        raise ValueError(f"{name} must be float in [0, 1], got {image.dtype}: divide 8 bits by 255")
+    if not (image.min() >= 0 and image.max() <= 1):  # NaN is neither
+        raise ValueError(
+            f"{name} must have values in [0, 1], got {image.min():.3g} to {image.max():.3g}"
+        )
+    return image.astype(np.float32)
