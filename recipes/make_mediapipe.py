@@ -49,7 +49,9 @@ def read_convolutions(content):
         code = model.operatorCodes[operator.opcodeIndex]
         kind = max(code.builtinCode, code.deprecatedBuiltinCode)  # the field moved in 2020
         if kind == OPERATORS.CUSTOM and code.customCode != TRANSPOSED:
-            raise ValueError(f"expected {TRANSPOSED} or an operation of the format, got {code}")
+            raise ValueError(
+                f"expected {TRANSPOSED} or an operation of the format, got {code.customCode}"
+            )
         if kind == OPERATORS.DEQUANTIZE:  # float16 -> float32
             tensor = graph.tensors[operator.inputs[0]]
             array = np.frombuffer(bytes(model.buffers[tensor.buffer].data), "<f2")

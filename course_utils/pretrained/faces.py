@@ -21,11 +21,11 @@ FACE_KEYPOINTS = ("right eye", "left eye", "nose tip", "mouth", "right tragion",
 def blazeface():
     """BlazeFace with the weights of MediaPipe for short range: 0.1 million.
 
-    It is made for phone cameras and faces within two metres, upright and at least a tenth of the
-    image wide; it misses small faces, those in profile and some that are partly covered. It says
-    where a face is, not whose, and is not meant to identify or to judge people. How well it works
-    differs between groups of people; whoever uses such a detector has to measure that on the people
-    that it is for.
+    It is made for the front cameras of phones: its authors evaluated it on faces of people from
+    many parts of the world that fill more than a fifth of the image, and published no results by
+    group. It misses small faces and many that look away, and takes faces of animals for human ones.
+    It says where a face is, not whose, and is not meant to identify or to judge people. Whoever
+    relies on such a detector has to measure how well it works for each group of people concerned.
 
     Images are float32 in [0, 1]; the normalisation is the model's first layer.
 

@@ -12,10 +12,9 @@ from course_utils.pretrained.weights import load_weights
 def selfie_segmentation():
     """The segmentation of people in MediaPipe, with its weights: 0.1 million.
 
-    It is made for one or a few people close to the camera, as in video calls. It was trained on
-    people alone, so on photos without any it marks whatever comes closest. According to its model
-    card the intersection over union with hand-drawn masks is .95 to .97 in each of 17 regions of
-    the world, with edges off by a few pixels and thin parts lost.
+    It is made for people within two metres of the camera, as in video calls, and misses those far
+    away. Edges are off by a few pixels, and thin parts get lost. Where nobody is in the foreground
+    it often marks the animal or the thing that is. It finds people, and tells none from another.
 
     Returns:
         A functional `keras.Model` named "selfie_segmentation": float32 images (N, 256, 256, 3) in
