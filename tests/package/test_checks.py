@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from course_utils._checks import one_of, whole_number
+from course_utils._checks import boxes, labels, one_of, rows, scores, whole_number
 
 
 @pytest.mark.parametrize("kind", [int, np.int64, np.int32, np.uint8, np.int8])
@@ -65,6 +65,45 @@ def test_refuses_what_is_no_option(value, options, expected):
     with pytest.raises(ValueError, match=r"^setting must be ") as error:
         one_of("setting", value, options)
     assert str(error.value) == f"setting must be {expected}, got {value!r}"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([[1, 2, 3]], "float64"),
+        (np.ones((2, 3), "uint8"), "float32"),
+        (np.ones((2, 3), "float16"), "float32"),
+        (np.ones((2, 3), "int32"), "float64"),
+        ([], "float64"),
+        (np.ones((0, 3), "float32"), "float32"),
+    ],
+)
+def test_rows_become_floats(given, expected):
+    found = rows("points", given, 3)
+    assert found.shape == (len(given), 3)
+    assert found.dtype == expected
+    np.testing.assert_array_equal(found, np.reshape(given, (-1, 3)))
+
+
+def test_a_box_may_be_thin_unless_told_otherwise():
+    thin = [[3, 4, 3, 9], [3, 4, 8, 4]]
+    np.testing.assert_array_equal(boxes("b", thin), thin)
+    for box in thin:
+        with pytest.raises(
+            ValueError, match=r"^expected b x1, y1, x2, y2 with x1 < x2 and y1 < y2, "
+        ):
+            boxes("b", [box], thin=False)
+    with pytest.raises(ValueError, match=r"x1 <= x2 and y1 <= y2, got \[3.0, 4.0, 2.0, 9.0\]$"):
+        boxes("b", [[0, 0, 1, 1], [3.0, 4.0, 2.0, 9.0]])
+
+
+def test_labels_and_scores_of_no_boxes():
+    assert labels("labels", [], 0).dtype.kind == "i"
+    assert scores("scores", [], 0).shape == (0,)
+    with pytest.raises(
+        ValueError, match=r"^expected labels of shape \(0,\), one for each box, got"
+    ):
+        labels("labels", [1], 0)
 
 
 def test_imports_nothing_heavy():
