@@ -75,7 +75,7 @@ def nanodet_boxes(distances, image_size=IMAGE_SIZE):
     return np.concatenate([centres - sides[..., :2], centres + sides[..., 2:]], axis=-1)
 
 
-def detect_objects(model, image, min_score=0.4, iou_threshold=0.6, max_boxes=100):
+def detect_objects(model, image, min_score=0.4, iou_threshold=0.6, max_boxes=None):
     """The objects in a photo of any size.
 
     The photo is letterboxed for the model. Of the boxes of one class that overlap, non-maximum
@@ -86,7 +86,7 @@ def detect_objects(model, image, min_score=0.4, iou_threshold=0.6, max_boxes=100
         image: array (H, W, 3), float, in [0, 1].
         min_score: what a box must score at least, in [0, 1].
         iou_threshold: boxes of a class that overlap more than this count as one object, in [0, 1].
-        max_boxes: how many to return at most, those with the highest scores; >= 1.
+        max_boxes: how many to return at most, those with the highest scores, or None for all.
 
     Returns:
         Dictionary of "boxes", float32 (K, 4) x1, y1, x2, y2 in pixels of the photo; "labels", int32
@@ -97,8 +97,8 @@ def detect_objects(model, image, min_score=0.4, iou_threshold=0.6, max_boxes=100
     """
     min_score = fraction("min_score", min_score)
     size = model.input_shape[1]
-    outputs = model(letterbox(image, size)[np.newaxis])
-    scores, distances = (np.asarray(outputs[name])[0] for name in ("scores", "distances"))
+    outputs = model.predict_on_batch(letterbox(image, size)[np.newaxis])
+    scores, distances = (outputs[name][0] for name in ("scores", "distances"))
     positions, labels = np.nonzero(scores >= min_score)  # a position may be of several classes
     found = {
         "boxes": nanodet_boxes(distances, size)[positions],

@@ -36,21 +36,9 @@ class TestLetterbox:
         letterbox(image, 2)[:] = 0
         assert image.all()
 
-    @pytest.mark.parametrize(
-        ("image", "message"),
-        [
-            (np.zeros((4, 5)), r"image must have shape \(height, width, 3\), got \(4, 5\)"),
-            (np.zeros((4, 5, 1)), r"got \(4, 5, 1\)"),
-            (np.zeros((1, 4, 5, 3)), r"got \(1, 4, 5, 3\)"),
-            (np.zeros((0, 5, 3)), r"got \(0, 5, 3\)"),
-            (np.zeros((4, 5, 3), np.uint8), "must be float in .* got uint8: divide 8 bits by 255"),
-            (np.full((4, 5, 3), 255.0), r"values in \[0, 1\], got 255 to 255"),
-            (np.full((4, 5, 3), -0.01), "got -0.01 to -0.01"),
-            (np.full((4, 5, 3), np.nan), "got nan to nan"),
-        ],
-    )
-    def test_refuses_an_image(self, image, message):
-        with pytest.raises(ValueError, match=message):
+    @pytest.mark.parametrize("image", [np.zeros((4, 5)), np.full((4, 5, 3), np.nan)])
+    def test_refuses_an_image(self, image):
+        with pytest.raises(ValueError, match=r"^image must have .*, got "):
             letterbox(image, 8)
 
     @pytest.mark.parametrize("size", [0, 8.0, None, True])

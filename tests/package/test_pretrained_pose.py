@@ -61,8 +61,7 @@ REFERENCE = {
 
 @pytest.fixture(scope="module")
 def model():
-    with untraced():
-        return movenet()
+    return movenet()
 
 
 @pytest.fixture(scope="module")
@@ -177,8 +176,7 @@ class TestDecode:
 class TestFindPose:
     @pytest.mark.parametrize(("name", "box"), REFERENCE)
     def test_keypoints_of_the_original(self, model, name, box):
-        with untraced():
-            pose = find_pose(model, data.photo(name), box)
+        pose = find_pose(model, data.photo(name), box)
         assert pose["keypoints"].dtype == pose["scores"].dtype == np.float32
         for keypoint, (x, y, score) in REFERENCE[name, box].items():
             index = BODY_KEYPOINTS.index(keypoint)
@@ -197,14 +195,18 @@ class TestFindPose:
         np.testing.assert_allclose(part["keypoints"], same["keypoints"] + [100, 0], atol=1e-3)
 
     @pytest.mark.parametrize(
-        "box", [(10, 10, 10, 20), (600, 0, 700, 50), (0, 30, 50, 20), (-9, -9, 0, 0)]
+        ("box", "message"),
+        [
+            ((600, 0, 700, 50), r"must hold a part of an image 512 x 512, got \(600, 0, 700, 50\)"),
+            ((-9, -9, 0, 0), r"must hold a part of an image 512 x 512, got \(-9, -9, 0, 0\)"),
+            ((0, 30, 50, 20), r"expected box x1, y1, x2, y2 with x1 < x2 and y1 < y2, got \[0"),
+            ((0, 0, np.nan, 9), "expected box of finite numbers, got"),
+            ((0, 0, 9), r"expected box of shape \(N, 4\), got \(1, 3\)"),
+        ],
     )
-    def test_refuses_a_box(self, model, box):
-        with pytest.raises(
-            ValueError, match=r"box must hold a part of an image 512 x 512"
-        ) as error:
+    def test_refuses_a_box(self, model, box, message):
+        with pytest.raises(ValueError, match=message):
             find_pose(model, data.photo("astronaut"), box)
-        assert str(box) in str(error.value)
 
     def test_refuses_an_image(self, model):
         with pytest.raises(ValueError, match="got nan to nan"):
