@@ -39,9 +39,15 @@ def undo_letterbox(points, size, image_shape):
 
     Returns:
         float32 array (..., 2), x, y in pixels of the image; outside of it where a bar is.
+
+    Raises:
+        ValueError: if the points have another shape, or the size is no whole number >= 1.
     """
+    points, size = np.asarray(points, np.float32), whole_number("size", size)
+    if points.shape[-1:] != (2,):
+        raise ValueError(f"points must have shape (..., 2), got {points.shape}")
     side, left, top = _square(*image_shape[:2])
-    return np.asarray(points, np.float32) * (side / size) - np.array([left, top], np.float32)
+    return points * (side / size) - np.array([left, top], np.float32)
 
 
 def best_in_photo(found, size, image_shape, iou_threshold, max_boxes):

@@ -66,6 +66,16 @@ class TestUndoLetterbox:
         assert moved.dtype == np.float32
         assert moved.tolist() == [[[0, 0], [40, 10]], [[4, -15], [20, 25]]]
 
+    @pytest.mark.parametrize("shape", [(3,), (5, 4), ()])
+    def test_refuses_points(self, shape):
+        with pytest.raises(ValueError, match=r"points must have shape \(\.\.\., 2\), got") as error:
+            undo_letterbox(np.zeros(shape), 80, (10, 40, 3))
+        assert str(error.value).endswith(str(shape))
+
+    def test_refuses_a_size(self):
+        with pytest.raises(ValueError, match=r"size must be a whole number >= 1, got 0.5"):
+            undo_letterbox([1, 2], 0.5, (10, 40, 3))
+
 
 class TestBestInPhoto:
     @staticmethod

@@ -186,6 +186,10 @@ class TestNanodetBoxes:
             nanodet_boxes(np.zeros(shape))
         assert str(error.value).endswith(str(shape))
 
+    def test_refuses_a_size(self):
+        with pytest.raises(ValueError, match=r"image_size must be a multiple of 32 .* got 400"):
+            nanodet_boxes(np.zeros((3281, 4, 11)), 400)
+
 
 class TestDetectObjects:
     def test_types(self, model):
