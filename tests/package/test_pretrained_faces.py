@@ -13,7 +13,8 @@ from course_utils import data, pretrained
 from course_utils.architectures import multiply_adds
 from course_utils.architectures.blazeface import blaze_block
 from course_utils.architectures.blazeface import blazeface as untrained_blazeface
-from course_utils.architectures.selfie import channel_weights, decoder_block, inverted_residual
+from course_utils.architectures.mobilenet import channel_weights, inverted_residual
+from course_utils.architectures.selfie import decoder_block
 from course_utils.architectures.selfie import selfie_segmentation as untrained_selfie
 from course_utils.pretrained.weights import named_weights
 
@@ -244,10 +245,16 @@ class TestSelfieSegmentation:
 
     @pytest.mark.parametrize(("strides", "filters", "expected"), [(1, 3, 1), (2, 3, 0), (1, 5, 0)])
     def test_a_residual_block_adds_its_input_where_it_fits(self, strides, filters, expected):
-        settings = 4, 3, strides, "relu", True, filters, "b_"
-        y = filled(lambda x: inverted_residual(x, *settings), (4, 6, 3), 0)(np.ones((1, 4, 6, 3)))
+        options = {"strides": strides, "excite": True}
+        block = filled(lambda x: inverted_residual(x, filters, 4, "b_", **options), (4, 6, 3), 0)
+        y = block(np.ones((1, 4, 6, 3)))
         assert y.shape == (1, 4 // strides, 6 // strides, filters)
         np.testing.assert_array_equal(y, expected)
+
+    def test_a_residual_block_need_not_widen(self):
+        block = filled(lambda x: inverted_residual(x, 5, None, "b_"), (4, 6, 3), 1)
+        # Each channel: a window of nine ones, cut off at 6; then the sum of three channels.
+        np.testing.assert_array_equal(block(np.ones((1, 4, 6, 3)))[0, 1, 1], [18] * 5)
 
     def test_a_decoder_block_doubles_the_size_and_weighs_the_other_map(self):
         maps = keras.Input((2, 3, 5)), keras.Input((4, 6, 2))

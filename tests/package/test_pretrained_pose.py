@@ -11,8 +11,8 @@ from cheaper import untraced, without_weights
 
 from course_utils import data
 from course_utils.architectures import multiply_adds
-from course_utils.architectures.movenet import inverted_residual, pyramid_step
 from course_utils.architectures.movenet import movenet as untrained
+from course_utils.architectures.movenet import pyramid_step
 from course_utils.pretrained import (
     BODY_KEYPOINTS,
     BODY_LIMBS,
@@ -118,16 +118,6 @@ class TestMovenet:
         # Each of 5 channels: 2 + 5 * 3 from the two maps, times the pixels of a window of 3 x 3.
         assert y[0, 1, 1].tolist() == [9 * 5 * (2 + 15)] * 7
         assert y[0, 0, 0].tolist() == [4 * 5 * (2 + 15)] * 7
-
-    @pytest.mark.parametrize(("strides", "filters", "expected"), [(1, 3, 1), (2, 3, 0), (1, 5, 0)])
-    def test_a_residual_block_adds_its_input_where_it_fits(self, strides, filters, expected):
-        x = keras.Input((4, 6, 3))
-        block = keras.Model(x, inverted_residual(x, 2, filters, strides, "b_"))
-        for weight in block.weights:
-            weight.assign(np.zeros(weight.shape))
-        y = block(np.ones((1, 4, 6, 3)))
-        assert y.shape == (1, 4 // strides, 6 // strides, filters)
-        np.testing.assert_array_equal(y, expected)
 
 
 class TestDecode:
