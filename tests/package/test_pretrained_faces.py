@@ -1,12 +1,9 @@
 """BlazeFace and the segmentation of people against the originals in MediaPipe; their recipe."""
 
-import importlib
-import sys
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
+import recipe_modules
 from cheaper import untraced, without_weights
 
 from course_utils import data, pretrained
@@ -17,8 +14,6 @@ from course_utils.architectures.mobilenet import channel_weights, inverted_resid
 from course_utils.architectures.selfie import decoder_block
 from course_utils.architectures.selfie import selfie_segmentation as untrained_selfie
 from course_utils.pretrained.weights import named_weights
-
-RECIPES = Path(__file__).parents[2] / "recipes"
 
 # What TensorFlow Lite computes with the original file of BlazeFace for letterboxed photos: the
 # anchors with the highest scores, the scores, and the 16 numbers of the first.
@@ -64,11 +59,8 @@ def selfie():
 
 @pytest.fixture(scope="module")
 def recipe():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "path", [str(RECIPES), *sys.path])  # it imports its neighbour
-        yield importlib.import_module("make_mediapipe")
-        for name in ("make_mediapipe", "make_fashion_mnist"):
-            sys.modules.pop(name, None)
+    with recipe_modules.imported("make_mediapipe") as module:
+        yield module
 
 
 def filled(build, shape, value):

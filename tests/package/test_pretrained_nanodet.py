@@ -1,12 +1,9 @@
 """NanoDet against the graph that its weights come from; its boxes on photos; its recipe."""
 
-import importlib
-import sys
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
+import recipe_modules
 from cheaper import untraced, without_weights
 
 from course_utils import data
@@ -14,8 +11,6 @@ from course_utils.architectures import depth, multiply_adds
 from course_utils.architectures.nanodet import csp_stage, nanodet_g, path_aggregation
 from course_utils.pretrained import coco_names, detect_objects, nanodet, nanodet_boxes
 from course_utils.pretrained.weights import named_weights
-
-RECIPES = Path(__file__).parents[2] / "recipes"
 
 # What TensorFlow.js 4.22 computes with the original graph, decoded and suppressed by another
 # program: class, score, box in pixels of the photo. Scores below 0.45 are left out.
@@ -53,11 +48,8 @@ def model():
 
 @pytest.fixture(scope="module")
 def recipe():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "path", [str(RECIPES), *sys.path])  # it imports its neighbour
-        yield importlib.import_module("make_nanodet")
-        for name in ("make_nanodet", "make_fashion_mnist"):
-            sys.modules.pop(name, None)
+    with recipe_modules.imported("make_nanodet") as module:
+        yield module
 
 
 def matching(found, label, box):

@@ -1,12 +1,9 @@
 """MoveNet against the graph that its weights come from; its recipe."""
 
-import importlib
-import sys
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
+import recipe_modules
 from cheaper import untraced, without_weights
 
 from course_utils import data
@@ -21,8 +18,6 @@ from course_utils.pretrained import (
     movenet_decode,
 )
 from course_utils.pretrained.weights import named_weights
-
-RECIPES = Path(__file__).parents[2] / "recipes"
 
 # What TensorFlow.js 4.22 computes with the original graph: x, y in pixels of the photo, score.
 # The third photo is cut to the box of a musician.
@@ -66,11 +61,8 @@ def model():
 
 @pytest.fixture(scope="module")
 def recipe():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "path", [str(RECIPES), *sys.path])  # it imports its neighbours
-        yield importlib.import_module("make_movenet")
-        for name in ("make_movenet", "make_nanodet", "make_fashion_mnist"):
-            sys.modules.pop(name, None)
+    with recipe_modules.imported("make_movenet") as module:
+        yield module
 
 
 class TestMovenet:
