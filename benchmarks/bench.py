@@ -1,5 +1,5 @@
-"""How fast the course is: conv2d against Keras, the import, each chapter in yardsticks. README.md
-says what they are.
+"""How fast the course is: conv2d and detection against other libraries, the import, each chapter in
+yardsticks. README.md says what they are.
 """
 
 import argparse
@@ -14,10 +14,13 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.append(str(ROOT / "tools"))
+sys.path += [str(ROOT / "tools"), str(ROOT / "tests")]
 
 SLOWEST = 3.0  # times keras.ops.conv
 IMPORT_MILLISECONDS = 100
+SLOWEST_NMS = {1_000: 3.0, 10_000: 1.0}  # boxes -> times tf.image.non_max_suppression
+SCENES, SLOWEST_MAP = 5_000, 1 / 5  # images, times pycocotools
+SCENES_A_SECOND = 1_000
 # What chapter 4 cost in November 2026, in trainings of its network over two epochs, as timed by
 # `training_seconds`: one yardstick. It stays as it is when the chapter changes.
 TRAININGS = 16.0
@@ -76,6 +79,75 @@ def bench_convolution(rounds):
         ratios = f"CPU {cpu:5.2f}x  wall {wall:5.2f}x  difference {difference:.0e}"
         print(f"  {sizes:28} /{stride} {padding:5}  {ratios}  {'ok' if ok else 'slow'}", flush=True)
     return fast
+
+
+def crowded_boxes(rng, count):
+    """Boxes in clusters of 20 on a thousand pixels, and scores, as a detector gives them."""
+    import numpy as np
+
+    centres, sizes = rng.uniform(0, 1000, (count // 20, 2)), rng.uniform(20, 120, (count // 20, 2))
+    boxes = np.hstack([centres - sizes / 2, centres + sizes / 2])[
+        rng.integers(count // 20, size=count)
+    ]
+    return (boxes + rng.uniform(-5, 5, boxes.shape)).astype("float32"), rng.random(count, "float32")
+
+
+def print_ratios(name, ours, reference, rounds, bound):
+    """Prints one line; returns whether our time, in CPU and wall, keeps the bound."""
+    (cpu, wall), (reference_cpu, reference_wall) = best((ours, reference), rounds)
+    cpu, wall = cpu / reference_cpu, wall / reference_wall
+    ok = max(cpu, wall) <= bound
+    verdict = "ok" if ok else "slow"
+    print(
+        f"  {name:37}  CPU {cpu:5.2f}x  wall {wall:5.2f}x  at most {bound:.1f}x  {verdict}",
+        flush=True,
+    )
+    return ok
+
+
+def bench_detection(rounds):
+    """Prints one line a case; returns whether all keep their bounds."""
+    import numpy as np
+    import tensorflow as tf
+    from coco_reference import average_precisions, coco_tool
+
+    from course_utils.detection import boxes, metrics, scenes
+
+    print(f"detection / reference, best of {rounds}")
+    rng = np.random.default_rng(0)
+    fast = []
+    for count, bound in SLOWEST_NMS.items():
+        given = crowded_boxes(rng, count)
+        # TensorFlow gets tensors, so that it is not charged for the copy.
+        tensors = list(map(tf.constant, given))
+
+        def reference(tensors=tensors, count=count):
+            return tf.image.non_max_suppression(*tensors, count, 0.5).numpy()
+
+        ours = partial(boxes.nms, *given, 0.5)
+        np.testing.assert_array_equal(ours(), reference())
+        fast.append(print_ratios(f"nms of {count:,} boxes", ours, reference, rounds, bound))
+
+    truth, predictions = [], []
+    for _ in range(SCENES):
+        corners, labels = crowded_boxes(rng, 20)[0][:8], rng.integers(10, size=8)
+        found = np.concatenate([corners + rng.uniform(-5, 5, corners.shape), corners])
+        scores = rng.random(len(found))
+        truth.append({"boxes": corners, "labels": labels})
+        predictions.append({"boxes": found, "labels": np.tile(labels, 2), "scores": scores})
+    tool = coco_tool(truth, predictions, metrics.COCO_THRESHOLDS)
+    ours = partial(metrics.mean_average_precision, truth, predictions)
+    reference = partial(average_precisions, tool)
+    difference = abs(ours()["mAP"] - np.mean(list(reference().values())))
+    assert difference < 1e-9, difference
+    name = f"mAP of {SCENES:,} images / pycocotools"
+    fast.append(print_ratios(name, ours, reference, 1, SLOWEST_MAP))
+
+    scenes.make_scenes(1)  # reads the garments
+    ((cpu, _),) = best([partial(scenes.make_scenes, 500)], rounds)
+    fast.append(500 / cpu >= SCENES_A_SECOND)
+    print(f"  {500 / cpu:.0f} scenes a CPU-second  {'ok' if fast[-1] else 'slow'}", flush=True)
+    return all(fast)
 
 
 def bench_import(rounds):
@@ -164,7 +236,7 @@ def main():
         paths = chapters(options.chapters)
     except ValueError as error:
         parser.error(str(error))
-    passed = [bench_import(3), bench_convolution(options.rounds)]
+    passed = [bench_import(3), bench_convolution(options.rounds), bench_detection(options.rounds)]
     if not options.quick:
         passed.append(bench_chapters(paths))
     return 0 if all(passed) else 1

@@ -7,6 +7,7 @@ and y by that of the columns (https://github.com/keras-team/keras/issues/23518).
 
 import numpy as np
 
+from course_utils import _checks
 from course_utils._checks import whole_number
 
 
@@ -89,15 +90,10 @@ def resize_with_boxes(image, boxes, height, width):
 
 def _checked(image, boxes):
     """The image as an array, and the boxes as a new float32 array (N, 4)."""
-    image, boxes = np.asarray(image), np.array(boxes, np.float32)
+    image = np.asarray(image)
     if image.ndim != 3:
         raise ValueError(f"expected an image of shape (H, W, C), got {image.shape}")
-    if boxes.size == 0:  # also an empty list
-        boxes = boxes.reshape(0, 4)
-    if boxes.ndim != 2 or boxes.shape[1] != 4:
-        raise ValueError(f"expected boxes of shape (N, 4), got {boxes.shape}")
-    if not np.all(boxes[:, 2:] > boxes[:, :2]):
-        raise ValueError("expected boxes x1, y1, x2, y2 with x1 < x2 and y1 < y2, got others")
+    boxes = np.array(_checks.boxes("boxes", boxes, thin=False), np.float32)
     return image, boxes
 
 

@@ -1,5 +1,6 @@
 """Figures hold what they should, where they should; how they look is for eyes to judge."""
 
+import itertools
 import math
 import re
 
@@ -12,13 +13,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from cheaper import untraced
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 
 from course_utils import convolution, notebook, plotting
 
 TWO_LINES = "predicted: ankle boot\ntruth: sneaker"
 CURVES = {"loss": [3.0, 2.0, 1.5], "accuracy": [0.2, 0.5, 0.6], "val_accuracy": [0.3, 0.4, 0.7]}
+BOXES = np.array([[3, 5, 12, 20], [1, 2, 30, 9]])
 CALLS = {
+    "draw_boxes": lambda **options: plotting.draw_boxes(BOXES, [2, 0], [0.5, 0.75], **options),
     "show_images": lambda **options: plotting.show_images(np.zeros((3, 5, 7)), **options),
     "show_numbers": lambda **options: plotting.show_numbers(np.eye(3, 5), **options),
     "show_windows": lambda **options: plotting.show_windows(13, 6, 5, **options),
@@ -487,4 +490,171 @@ class TestLearningCurves:
         expected = "no 'recall' was recorded, only loss, accuracy, val_accuracy"
         with pytest.raises(ValueError, match=expected):
             plotting.learning_curves(CURVES, "recall")
+        assert plt.get_fignums() == []
+
+
+class TestDrawBoxes:
+    NAMES = ("cat", "dog", "a bird", 90 * "W")
+
+    @staticmethod
+    def picture(height=40, width=60, **options):
+        return plotting.show_images([np.full((height, width), 0.5)], **options)[0]
+
+    @staticmethod
+    def written(ax):
+        """The names, and the place that each takes in the rendered figure."""
+        ax.figure.canvas.draw()
+        return {text.get_text(): text.get_window_extent() for text in ax.texts}
+
+    def test_boxes_are_edges_and_the_first_pixels_centre_is_0(self):
+        ax = plotting.draw_boxes([[0, 0, 60, 40]], ax=self.picture())
+        (frame,) = ax.patches
+        assert frame.get_bbox().extents.tolist() == [-0.5, -0.5, 59.5, 39.5]
+        # The whole image: the frame lies on the edges of the picture.
+        laid_out(ax.figure)
+        np.testing.assert_allclose(
+            frame.get_window_extent().extents, ax.get_window_extent().extents, atol=1e-6
+        )
+        assert not ax.texts
+
+    def test_the_line_is_where_the_box_ends(self):
+        image = np.ones((40, 60))
+        ax = plotting.draw_boxes(
+            [[10, 5, 30, 25]], colour="black", ax=plotting.show_images([image])[0]
+        )
+        pixels = drawn(ax)[..., :3].mean(axis=-1)
+        for x, y, dark in ((9.5, 15, True), (29.5, 15, True), (20, 4.5, True), (20, 15, False)):
+            across, up = ax.transData.transform((x, y)).astype(int)
+            assert (pixels[len(pixels) - 1 - up, across] < 100) == dark
+
+    def test_every_class_has_its_colour_in_every_image(self):
+        boxes = np.tile([[5, 5, 20, 20]], (9, 1))
+        first = plotting.draw_boxes(boxes, np.arange(9), ax=self.picture())
+        colours = [to_hex(frame.get_edgecolor()) for frame in first.patches]
+        assert colours[:7] == [colour.lower() for colour in notebook.PALETTE]
+        assert colours[7:] == colours[:2]
+        second = plotting.draw_boxes(boxes[:2], [6, 3], ax=self.picture())
+        assert [to_hex(frame.get_edgecolor()) for frame in second.patches] == [
+            colours[6],
+            colours[3],
+        ]
+
+    def test_one_colour_and_style_for_all(self):
+        ax = plotting.draw_boxes(BOXES, [0, 1], colour="white", linestyle=":", ax=self.picture())
+        assert {to_hex(frame.get_edgecolor()) for frame in ax.patches} == {"#ffffff"}
+        assert {frame.get_linestyle() for frame in ax.patches} == {":"}
+        assert {to_hex(text.get_bbox_patch().get_facecolor()) for text in ax.texts} == {"#ffffff"}
+
+    @pytest.mark.parametrize(
+        ("settings", "expected"),
+        [
+            ({"labels": [2, 0]}, ["2", "0"]),
+            ({"labels": [2, 0], "names": NAMES}, ["a bird", "cat"]),
+            (
+                {"labels": [2, 0], "names": NAMES, "scores": [0.25, 0.756]},
+                ["cat 0.76", "a bird 0.25"],
+            ),
+            ({"scores": [0.25, 1]}, ["1.00", "0.25"]),
+            ({}, []),
+        ],
+    )
+    def test_what_is_written(self, settings, expected):
+        ax = plotting.draw_boxes(BOXES, ax=self.picture(), **settings)
+        assert [text.get_text() for text in ax.texts] == expected
+
+    @pytest.mark.parametrize("size", [(40, 60), (300, 300), (96, 96)])
+    def test_names_stay_in_the_picture(self, size):
+        height, width = size
+        corners = [[0, 0], [width - 9, 0], [0, height - 9], [width - 9, height - 9]]
+        boxes = [[x, y, x + 9, y + 9] for x, y in corners] + [[0, 0, width, height]]
+        axes = plotting.show_images([np.ones(size)] * 3)
+        for ax in axes:
+            plotting.draw_boxes(boxes, [0, 1, 2, 0, 1], np.linspace(1, 0.1, 5), self.NAMES, ax=ax)
+        drawn(axes[0])
+        for ax in axes:
+            for text in ax.texts:
+                assert inside(text.get_window_extent(), ax.get_window_extent(), tolerance=3)
+
+    def test_names_hide_no_other_while_there_is_room(self):
+        boxes = [[30, 30, 70, 60], [30, 30, 70, 60], [31, 30, 72, 61], [28, 31, 70, 62]]
+        names = ("one", "two", "three", "four")
+        ax = self.picture(96, 96)
+        places = self.written(plotting.draw_boxes(boxes, [0, 1, 2, 3], names=names, ax=ax))
+        assert len(places) == 4
+        for one, other in itertools.combinations(places.values(), 2):
+            assert not one.overlaps(other)
+        # The first has the best place: above its upper left corner.
+        left, top = ax.transData.transform((29.5, 29.5))
+        assert places["one"].x0 == pytest.approx(left, abs=1)
+        assert places["one"].y0 == pytest.approx(top, abs=4)
+
+    def test_the_highest_score_chooses_first(self):
+        ax = self.picture(96, 96)
+        plotting.draw_boxes([[30, 30, 70, 60]] * 2, [0, 1], [0.2, 0.9], ("low", "high"), ax=ax)
+        places = self.written(ax)
+        assert places["high 0.90"].y0 > places["low 0.20"].y1
+
+    def test_names_find_new_places_in_a_new_layout(self):
+        figure, ax = plt.subplots(figsize=(6, 4))
+        ax.imshow(np.ones((96, 96)), cmap="gray")
+        plotting.draw_boxes([[0, 50, 90, 96]] * 2, [0, 2], names=self.NAMES, ax=ax)
+        for size in ((6, 4), (2, 2), (5, 5)):
+            figure.set_size_inches(size)
+            drawn(ax)
+            for text in ax.texts:
+                assert inside(text.get_window_extent(), ax.get_window_extent(), tolerance=3)
+
+    def test_a_long_name_shrinks(self):
+        ax = self.picture(20, 20)
+        plotting.draw_boxes([[1, 1, 9, 9], [3, 3, 20, 20]], [3, 0], names=self.NAMES, ax=ax)
+        drawn(ax)
+        sizes = [text.get_fontsize() for text in ax.texts]
+        assert sizes[0] < 6 < sizes[1] == 8
+
+    def test_ink_stands_out_on_every_colour(self):
+        boxes = np.tile([[5, 5, 20, 20]], (7, 1))
+        ax = plotting.draw_boxes(boxes, np.arange(7), ax=self.picture())
+
+        def light(colour):
+            return np.power(to_rgb(colour), 2.2) @ (0.2126, 0.7152, 0.0722) + 0.05
+
+        for text in ax.texts:
+            pair = light(text.get_color()), light(text.get_bbox_patch().get_facecolor()[:3])
+            assert max(pair) / min(pair) > 4.5
+
+    def test_on_a_figure_of_its_own_all_boxes_can_be_seen(self):
+        ax = plotting.draw_boxes([[3, 5, 12, 70], [1, 2, 30, 9]])
+        assert ax.get_xlim() == (-0.5, 29.5)
+        assert ax.get_ylim() == (69.5, -0.5)  # y goes down
+        assert ax.get_aspect() == 1
+
+    def test_no_boxes(self):
+        ax = plotting.draw_boxes([], [], [], self.NAMES, ax=self.picture())
+        assert not ax.patches
+        assert not ax.texts
+        drawn(plotting.draw_boxes([]))
+
+    def test_a_layout_takes_no_notice_of_names(self):
+        figure, ax = plt.subplots()
+        ax.imshow(np.ones((10, 10)))
+        laid_out(figure)
+        before = ax.get_position().bounds
+        plotting.draw_boxes([[0, 0, 3, 3]], [3], names=self.NAMES, ax=ax)
+        laid_out(figure)
+        np.testing.assert_allclose(ax.get_position().bounds, before)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (([[1, 2, 3]],), r"boxes of shape \(N, 4\), got \(1, 3\)"),
+            (([[5, 2, 3, 4]],), "x1 <= x2"),
+            ((BOXES, [1]), r"labels of shape \(2,\)"),
+            ((BOXES, ["cat", "dog"]), "labels of whole numbers"),
+            ((BOXES, [0, 4], None, NAMES), "labels below 4, one a name, got 4"),
+            ((BOXES, [0, 1], [0.5]), r"scores of shape \(2,\)"),
+        ],
+    )
+    def test_what_does_not_fit_is_refused(self, arguments, message):
+        with pytest.raises(ValueError, match=message):
+            plotting.draw_boxes(*arguments)
         assert plt.get_fignums() == []
