@@ -23,6 +23,12 @@ STATES = {
         "lab.state.ask = true; lab.state.combine = false; lab.move('saturation', 85)",
         "lab.move('mirror', 2); lab.answerWith('noticed')",
     ),
+    "boxes": (
+        "0",
+        "byId('step').click(); byId('step').click()",
+        "byId('last').click(); const x1 = document.querySelector('#coordinates input');"
+        "x1.value = 40; x1.dispatchEvent(new Event('input', {bubbles: true}))",
+    ),
     "convolution": ("0", "byId('slowly').click()", "byId('lecture').click()"),
     "shapes": (
         "0",
@@ -40,6 +46,7 @@ NARROW = {
         for name in ("crop", "saturation", "scaling", "contrast", "brightness")
         for end in (0, 1)
     ),
+    "boxes": ("lab.state.pair = [[0, 0, 4, 4], [28, 20, 32, 24]]; lab.goTo(0)",),
     "convolution": (
         *(f"document.querySelector('#size [value=\"{size}\"]').click()" for size in range(1, 6)),
         "document.querySelector('[value=draw]').click()",
@@ -124,7 +131,7 @@ def test_embed_refuses_a_height(height):
 @pytest.mark.parametrize("function", [labs.embed, labs.page])
 def test_an_unknown_lab_is_refused(function):
     with pytest.raises(
-        ValueError, match=r"one of augment, convolution, shapes, teachable, got 'conv'"
+        ValueError, match=r"one of augment, boxes, convolution, shapes, teachable, got 'conv'"
     ):
         function("conv")
 
