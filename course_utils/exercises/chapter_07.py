@@ -226,9 +226,9 @@ class _Pipeline(Function):
     def _difference(self, given, expected):
         import tensorflow as tf
 
-        if not isinstance(given, tf.data.Dataset):
-            return Difference("", f"expected a tf.data.Dataset, got {describe(given)}.")
         try:
+            if not isinstance(given, tf.data.Dataset):
+                return Difference("", f"expected a tf.data.Dataset, got {describe(given)}.")
             return difference(_seen(given), _seen(expected), self.tolerance)
         except ANY_ERROR as error:
             return Difference("", f"going through the dataset {stopped(error)}.")

@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 from exercise_cells import answer_of, sources
 from keras import ops
+from strange_answers import STRANGE
 
 from course_utils import exercises, transfer
 from course_utils.architectures.lenet import CodeDistance
@@ -296,6 +297,7 @@ def test_a_classifier_of_the_photos_that_was_not_trained_is_refused():
     ("spoil", "hint"),
     [
         (list, "expected a tf.data.Dataset, got list"),
+        (lambda dataset: STRANGE["__class__"], "the dataset stopped with RuntimeError"),
         (lambda dataset: dataset.repeat(), '["sizes of the batches"]'),
         (lambda dataset: dataset.take(1), '["sizes of the batches"]'),
         (lambda dataset: dataset.map(lambda images, labels: (images, 0 * labels)), "the labels"),
