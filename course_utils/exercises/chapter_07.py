@@ -1,9 +1,13 @@
 """Exercises of chapter 07, visual data preparation: augmentation."""
 
+import itertools
+
 import numpy as np
 
 from course_utils import data
+from course_utils.exercises.compare import ANY_ERROR, Difference, describe, difference, stopped
 from course_utils.exercises.judge import Exercises
+from course_utils.exercises.kinds import Function
 
 EXERCISES = Exercises()
 rng = np.random.default_rng(7)
@@ -18,9 +22,7 @@ EXERCISES.answer(
         "flipping a mirrored photo gives the photo back, not a third version.": 300,
         "with a probability of one half, half of those shown are flipped; but many of them are the "
         "same.": 100 * 200 // 2,
-        "each pass shows a photo once, in one of two versions that all passes share.": 2
-        * 100
-        * 200,
+        "each pass shows a photo once, in one of two versions that all passes share.": 40_000,
     },
     praise="twice the photos, whatever the number of epochs. Continuous changes give more.",
 )
@@ -177,8 +179,109 @@ def reader():
     return _reader()
 
 
+CALLS = itertools.count(1)
+FILE, LOADED, CHANGED = range(3)  # channels of the images below
+
+
+def _call():
+    """The number of this call, a new one for each element of a pipeline."""
+    import tensorflow as tf
+
+    return tf.ensure_shape(tf.numpy_function(lambda: np.float32(next(CALLS)), [], "float32"), ())
+
+
+def load(name):
+    """An image (2, 3, 3): the number in its name, that of the call, and 0."""
+    import tensorflow as tf
+
+    file = tf.strings.to_number(tf.strings.regex_replace(name, r"\D", ""))
+    return tf.ones((2, 3, 1)) * tf.stack([file, _call(), 0.0])
+
+
+def augment(image):
+    """Changes the last channel of an image, or of a batch of them by one draw."""
+    return image + _call() * np.array([0, 0, 1], np.float32)
+
+
+def _seen(dataset):
+    """What two epochs of a dataset show; of one that does not end, its first batches."""
+    epochs = [list(itertools.islice(dataset, 9)) for _ in range(2)]
+    images, labels = (
+        np.concatenate([batch[part] for epoch in epochs for batch in epoch]) for part in (0, 1)
+    )
+    corners, first = images[:, 0, 0], sum(len(batch[0]) for batch in epochs[0])
+    return {
+        "sizes of the batches": [[len(batch[0]) for batch in epoch] for epoch in epochs],
+        "the images of an epoch": np.sort(corners[:first, FILE]),
+        "the labels": labels - 10 * corners[:, FILE],
+        "calls of load": np.unique(corners[:, LOADED]).size,
+        "versions in an epoch": np.unique(corners[:first, CHANGED]).size,
+        "versions in two epochs": np.unique(corners[:, CHANGED]).size,
+    }
+
+
+class _Pipeline(Function):
+    """A function that returns a tf.data.Dataset, compared by what two epochs of it show."""
+
+    def _difference(self, given, expected):
+        import tensorflow as tf
+
+        try:
+            if not isinstance(given, tf.data.Dataset):
+                return Difference("", f"expected a tf.data.Dataset, got {describe(given)}.")
+            return difference(_seen(given), _seen(expected), self.tolerance)
+        except ANY_ERROR as error:
+            return Difference("", f"going through the dataset {stopped(error)}.")
+
+
+def _in_order(*steps):
+    """A pipeline of these steps."""
+
+    def prepare(names, labels, load, augment, batch_size):
+        import tensorflow as tf
+
+        dataset = tf.data.Dataset.from_tensor_slices((names, labels))
+        for step in steps:
+            if step == "cache":
+                dataset = dataset.cache()
+            elif step == "batch":
+                dataset = dataset.batch(batch_size)
+            else:
+                change = {"load": load, "augment": augment}[step]
+                dataset = dataset.map(lambda x, label, change=change: (change(x), label))
+        return dataset
+
+    return prepare
+
+
+def _folder(count):
+    files = rng.permutation(50)[:count]
+    return np.array([f"photo_{file}.jpg" for file in files]), 10 * files, load, augment
+
+
+EXERCISES["07.5"] = _Pipeline(
+    _in_order("load", "cache", "augment", "batch"),
+    "count over two epochs: how often is `load` called, and how many versions come out?",
+    cases=[(*_folder(7), 3), (*_folder(4), 2), (*_folder(1), 5)],
+    mistakes={
+        "a cache keeps what comes before it, augmentation too: the second epoch brings nothing "
+        "new.": _in_order("load", "augment", "cache", "batch"),
+        "each epoch loads the images again. Keep them, once they are loaded.": _in_order(
+            "load", "augment", "batch"
+        ),
+        "`augment` gets a whole batch, and changes all its images by the same draw.": _in_order(
+            "load", "cache", "batch", "augment"
+        ),
+        "the images come out as they were loaded. Where is `augment` called?": _in_order(
+            "load", "cache", "batch"
+        ),
+    },
+    praise="loaded once, and in each epoch each image gets a draw of its own.",
+)
+
+
 @EXERCISES.trained(
-    "07.5",
+    "07.6",
     "a network that saw its garments in the middle knows them there only. Put RandomTranslation in "
     "front, as far as the garments move, filled with black (does it move up and down as well as "
     "left and right?), and train long enough: moved images are harder to learn.",

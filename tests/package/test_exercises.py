@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 from exercise_cells import answer_of, sources
 from keras import ops
+from strange_answers import STRANGE
 
 from course_utils import exercises, transfer
 from course_utils.architectures.lenet import CodeDistance
@@ -82,6 +83,8 @@ def in_float32(value):
 def in_tensors(value):
     if isinstance(value, list | tuple):
         return type(value)(map(in_tensors, value))
+    if isinstance(value, tf.data.Dataset):
+        return value
     return ops.convert_to_tensor(value)
 
 
@@ -174,6 +177,14 @@ def fold_by_trying(weights, gamma, beta, mean, variance):
     return np.concatenate([network(np.eye(len(weights))) - bias, bias])
 
 
+def pipeline_with_all_that_helps(names, labels, load, augment, batch_size):
+    parallel = {"num_parallel_calls": tf.data.AUTOTUNE}
+    images = tf.data.Dataset.from_tensor_slices(names).map(load, **parallel).cache()
+    dataset = tf.data.Dataset.zip((images, tf.data.Dataset.from_tensor_slices(labels)))
+    dataset = dataset.shuffle(len(names)).map(lambda x, y: (augment(x), y), **parallel)
+    return dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+
+
 @pytest.mark.parametrize(
     ("name", "answer"),
     [
@@ -206,6 +217,7 @@ def fold_by_trying(weights, gamma, beta, mean, variance):
         ("05.6", nearest_by_top_k),
         ("05b.4", lambda logits, temperature: ops.softmax(logits / temperature)),
         ("05b.6", fold_by_trying),
+        ("07.5", pipeline_with_all_that_helps),
     ],
 )
 def test_other_ways_are_right(name, answer):
@@ -279,6 +291,24 @@ def test_a_classifier_of_the_photos_that_was_not_trained_is_refused():
     verdict = find("06.5").judge(EXERCISES["06.2"].builder())
     assert verdict.status == WRONG
     assert "0.85 is asked for" in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("spoil", "hint"),
+    [
+        (list, "expected a tf.data.Dataset, got list"),
+        (lambda dataset: STRANGE["__class__"], "the dataset stopped with RuntimeError"),
+        (lambda dataset: dataset.repeat(), '["sizes of the batches"]'),
+        (lambda dataset: dataset.take(1), '["sizes of the batches"]'),
+        (lambda dataset: dataset.map(lambda images, labels: (images, 0 * labels)), "the labels"),
+        (lambda dataset: dataset.map(lambda images, labels: images), "the dataset stopped with"),
+    ],
+)
+def test_a_pipeline_that_lacks_something_is_refused(spoil, hint):
+    right = EXERCISES["07.5"].reference
+    verdict = find("07.5").judge(lambda *case: spoil(right(*case)))
+    assert verdict.status == WRONG
+    assert hint in verdict.message
 
 
 @pytest.mark.parametrize("name", EXERCISES)
