@@ -11,8 +11,7 @@ with another seed, adds the networks that are still missing.
 """
 
 import argparse
-import csv
-import hashlib
+import functools
 from pathlib import Path
 
 from course_utils import notebook
@@ -20,6 +19,7 @@ from course_utils import notebook
 notebook.setup()
 
 import keras  # noqa: E402
+from runs import complete  # noqa: E402
 
 from course_utils import data  # noqa: E402
 from course_utils.architectures import cifar_resnet  # noqa: E402
@@ -31,7 +31,7 @@ BATCH = 128
 
 
 def train(kind, depth, seed, epochs):
-    """Rows of COLUMNS, one an epoch; the training error is taken while the weights still move."""
+    """Yields epoch and errors; the training error is taken while the weights still move."""
     (x, y), test = data.fashion_mnist()
     keras.utils.set_random_seed(seed)
     shape = {"input_shape": (28, 28, 1), "filters": 8, "stem_stride": 2}
@@ -45,7 +45,7 @@ def train(kind, depth, seed, epochs):
         zip(history["accuracy"], history["val_accuracy"], history["loss"], strict=True), start=1
     ):
         errors = f"{1 - right:.4f}", f"{1 - right_in_test:.4f}"
-        yield kind, depth, seed, epoch, *errors, f"{loss:.4f}"
+        yield epoch, *errors, f"{loss:.4f}"
 
 
 def main():
@@ -54,17 +54,11 @@ def main():
     parser.add_argument("--epochs", type=int, default=25)
     parser.add_argument("--target", type=Path, default=TARGET)
     options = parser.parse_args()
-    rows = []
-    if options.target.exists():
-        with open(options.target, newline="") as file:
-            rows = [tuple(row) for row in csv.reader(file)][1:]
-    for kind, depth in NETWORKS:
-        if (kind, str(depth), str(options.seed)) in {row[:3] for row in rows}:
-            continue
-        rows += train(kind, depth, options.seed, options.epochs)
-        with open(options.target, "w", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
-    print(options.target.name, hashlib.sha256(options.target.read_bytes()).hexdigest())
+    runs = [
+        ((*network, options.seed), functools.partial(train, *network, options.seed, options.epochs))
+        for network in NETWORKS
+    ]
+    complete(options.target, COLUMNS, runs)
 
 
 if __name__ == "__main__":

@@ -2,19 +2,19 @@
 
 "rates": EfficientNet-Lite0 fine-tuned on the photos with several learning rates, after the head has
 been trained or straight away, with BatchNormalization frozen or not. "matrix": features at several
-layers, fine-tuning and training from scratch, on few and many images of a similar and of another
-task. "halves": a small network trained on five kinds of garments, or on letters, moved to the other
-five kinds. Each seed draws the images, the initial weights and, in "halves", the kinds.
+layers, a head on the last, fine-tuning and training from scratch, on few and many images of a
+similar and of another task. "halves": a small network trained on five kinds of garments, or on
+letters, moved to the other five kinds. Each seed draws the images, the initial weights and, in
+"halves", the kinds.
 
     TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 python recipes/train_transfer.py
 
 It writes accuracies on test images, the mean over classes of the share that is recognised, to
-course_utils/assets/transfer.csv. A run that was cut off begins its last experiment anew. About 90
+course_utils/assets/transfer.csv. A recipe that was cut off goes on with what is missing. About 90
 CPU-minutes.
 """
 
-import csv
-import hashlib
+import functools
 import itertools
 from pathlib import Path
 
@@ -23,11 +23,11 @@ import numpy as np
 from keras import layers
 from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
+from runs import complete
 
 from course_utils import data, notebook, pretrained, transfer
 
-TARGET = data.ASSETS / "transfer.csv"
-FIELDS = ("experiment", "task", "images_a_class", "method", "setting", "seed", "accuracy")
+COLUMNS = ("experiment", "task", "images_a_class", "method", "setting", "seed", "accuracy")
 SEEDS = range(5)
 LARGE = 900  # images of each class in a large set
 SEEDS_LARGE = range(3)  # for large sets
@@ -104,152 +104,222 @@ def probe(x, y, x_test, y_test):
     return balanced_accuracy(y_test, bias + x_test @ weights)
 
 
-def photo_task():
-    (x, y), (x_test, y_test) = data.photo_set(SIZE)
+@functools.cache
+def task_images(task):
+    """Images and labels to train on and to test on."""
+    (x, y), (x_test, y_test) = data.photo_set(SIZE) if task == "photos" else data.fashion_mnist()
     return x, y, x_test, y_test
 
 
-def garment_task():
-    (x, y), (x_test, y_test) = data.fashion_mnist()
-    return x, y, x_test, y_test
+@functools.cache
+def large_images(task):
+    """The same images, to train on and to test on, as EfficientNet-Lite0 takes them."""
+    x, _, x_test, _ = task_images(task)
+    return (x, x_test) if task == "photos" else (in_colour(x), in_colour(x_test))
+
+
+@functools.cache
+def backbone_features(task):
+    """For each of LAYERS the features of all images to train on, and of all to test on."""
+    backbone = pretrained.efficientnet_lite0(False, (SIZE, SIZE, 3))
+    return [transfer.features(backbone, images, LAYERS) for images in large_images(task)]
+
+
+def score(model, images, labels):
+    return balanced_accuracy(labels, model.predict(images, verbose=0))
+
+
+def new_head(num_features, num_classes):
+    """A dense layer of its own for pooled features."""
+    inputs, dropout = keras.Input((num_features,)), layers.Dropout(0.2)
+    return keras.Sequential([inputs, dropout, layers.Dense(num_classes), layers.Softmax()])
 
 
 # ---- rates: how to fine-tune on the photos ----
 
 
-def rates():
-    x, y, x_test, y_test = photo_task()
-    for batch_norm in ("frozen", "trained"):
-        backbone = pretrained.efficientnet_lite0(False, (SIZE, SIZE, 3))
-        model = transfer.add_head(backbone, 5)
-        transfer.unfreeze_from(model, FINE_TUNED_FROM["photos"], batch_norm == "trained")
-        compiled(model, 1e-3)
-        start = model.get_weights()
-        features = transfer.features(model, x, TOP)
-        for seed, first, rate in itertools.product(SEEDS, ("head first", "straight"), RATES):
-            model.set_weights(start)
-            keras.utils.set_random_seed(seed)
-            head = new_head(model)
-            if first == "head first":
-                train(head, features, y, 1e-2, steps=200)
-            model.get_layer("logits").set_weights(head.layers[-2].get_weights())
-            reset(model, rate)
-            model.fit(x, y, epochs=10, batch_size=20, verbose=0)
-            accuracy = balanced_accuracy(y_test, model.predict(x_test, verbose=0))
-            row = ("rates", "photos", 20, f"{first} with BatchNorm {batch_norm}", rate, seed)
-            yield *row, accuracy
+@functools.cache
+def model_to_tune(batch_norm):
+    backbone = pretrained.efficientnet_lite0(False, (SIZE, SIZE, 3))
+    model = transfer.add_head(backbone, 5)
+    transfer.unfreeze_from(model, FINE_TUNED_FROM["photos"], batch_norm == "trained")
+    return compiled(model, 1e-3), model.get_weights()
 
 
-def new_head(model):
-    """A dense layer of its own, with new initial weights, for the features of a model."""
-    logits = model.get_layer("logits")
-    return keras.Sequential(
-        [
-            keras.Input(logits.input.shape[1:]),
-            layers.Dropout(0.2),
-            layers.Dense(logits.units),
-            layers.Softmax(),
-        ]
-    )
+def trained_head(seed):
+    """A head for the photos, and how good it is on features that nobody touched."""
+    _, y, _, y_test = task_images("photos")
+    features, features_test = (part[TOP] for part in backbone_features("photos"))
+    keras.utils.set_random_seed(seed)
+    head = train(new_head(features.shape[1], 5), features, y, 1e-2, steps=200)
+    return head, score(head, features_test, y_test)
 
 
-def reset(model, rate):
-    """An optimizer as new, without tracing the training step again."""
+def tuned_at(first, batch_norm, rate, seed):
+    x, y, x_test, y_test = task_images("photos")
+    model, start = model_to_tune(batch_norm)
+    model.set_weights(start)
+    keras.utils.set_random_seed(seed)
+    head = new_head(model.get_layer("logits").input.shape[1], 5)
+    if first == "head first":
+        head, _ = trained_head(seed)
+    model.get_layer("logits").set_weights(head.layers[-2].get_weights())
+    reset(model, rate, seed)
+    model.fit(x, y, epochs=10, batch_size=20, verbose=0)
+    return score(model, x_test, y_test)
+
+
+def reset(model, rate, seed):
+    """An optimizer and a dropout layer as new, without tracing the training step again."""
+    model.get_layer("head_dropout").seed_generator.state.assign([seed, 0])
     for variable in model.optimizer.variables:
         variable.assign(keras.ops.zeros_like(variable))
     model.optimizer.learning_rate = rate
 
 
+def rates():
+    for norm, seed in itertools.product(("frozen", "trained"), SEEDS):
+        for first, rate in itertools.product(("head first", "straight"), RATES):
+            key = ("rates", "photos", 20, f"{first} with BatchNorm {norm}", rate, seed)
+            yield key, functools.partial(tuned_at, first, norm, rate, seed)
+    for seed in SEEDS:
+        key = ("rates", "photos", 20, "head alone", "", seed)
+        yield key, lambda seed=seed: trained_head(seed)[1]
+
+
 # ---- matrix: little or much data, a similar task or another ----
 
 
-def small_and_similar():
-    x, y, x_test, y_test = photo_task()
-    return one_cell("photos", 20, x, y, x_test, y_test, x, x_test)
+def drawn(task, count, seed):
+    """Indices of the images to train on, their labels, and the number of classes."""
+    labels = task_images(task)[1]
+    num_classes = int(labels.max()) + 1
+    chosen = pick(labels, count, seed, range(num_classes))
+    return chosen, labels[chosen], num_classes
 
 
-def not_similar(count):
-    x, y, x_test, y_test = garment_task()
-    return one_cell("garments", count, x, y, x_test, y_test, in_colour(x), in_colour(x_test))
+def probed(task, count, name, seed):
+    chosen, labels, _ = drawn(task, count, seed)
+    features, features_test = (part[name] for part in backbone_features(task))
+    return probe(features[chosen], labels, features_test, task_images(task)[3])
 
 
-def one_cell(task, count, x, y, x_test, y_test, large, large_test):
-    """All methods on one task; `large` are the same images as the backbone takes them."""
-    backbone = pretrained.efficientnet_lite0(False, (SIZE, SIZE, 3))
-    features = transfer.features(backbone, large, LAYERS)
-    features_test = transfer.features(backbone, large_test, LAYERS)
-    num_classes = int(y.max()) + 1
+def from_scratch(task, count, seed):
+    x, _, x_test, y_test = task_images(task)
+    chosen, labels, num_classes = drawn(task, count, seed)
+    keras.utils.set_random_seed(seed)
+    if task == "photos":
+        network = compiled(small_cnn(num_classes), 1e-3)
+        network.fit(x[chosen], labels, epochs=60, batch_size=20, verbose=0)
+    else:
+        network = small_network(num_classes)
+        train(network, x[chosen], labels, 2e-3, steps=600 if count < 100 else 2000)
+    return score(network, x_test, y_test)
+
+
+def head_on_top(task, count, seed):
+    """EfficientNet-Lite0 under a trained head, and how good it is as it is."""
+    chosen, labels, num_classes = drawn(task, count, seed)
+    features, features_test = (part[TOP] for part in backbone_features(task))
+    keras.utils.set_random_seed(seed)
+    model = transfer.add_head(pretrained.efficientnet_lite0(False, (SIZE, SIZE, 3)), num_classes)
+    head = new_head(features.shape[1], num_classes)
+    train(head, features[chosen], labels, 1e-2, steps=200)
+    model.get_layer("logits").set_weights(head.layers[-2].get_weights())
+    return model, score(head, features_test, task_images(task)[3])
+
+
+def fine_tuned(task, count, start, seed):
+    chosen, labels, _ = drawn(task, count, seed)
+    images, images_test = large_images(task)
+    tuned, _ = head_on_top(task, count, seed)
+    transfer.unfreeze_from(tuned, start)
+    rate, steps = 1e-4 if task == "photos" else 3e-4, 60 if count < 100 else 600
+    train(tuned, images[chosen], labels, rate, steps)
+    return score(tuned, images_test, task_images(task)[3])
+
+
+def matrix(task, count):
     for seed in seeds_for(count):
-        chosen = pick(y, count, seed, range(num_classes))
         for name in LAYERS:
-            found = features[name][chosen], y[chosen], features_test[name], y_test
-            yield "matrix", task, count, "features", name, seed, probe(*found)
-        keras.utils.set_random_seed(seed)
-        if task == "photos":
-            network = compiled(small_cnn(num_classes), 1e-3)
-            network.fit(x[chosen], y[chosen], epochs=60, batch_size=20, verbose=0)
-        else:
-            network = small_network(num_classes)
-            train(network, x[chosen], y[chosen], 2e-3, steps=600 if count < 100 else 2000)
-        accuracy = balanced_accuracy(y_test, network.predict(x_test, verbose=0))
-        yield "matrix", task, count, "scratch", "", seed, accuracy
-        start, rate = FINE_TUNED_FROM[task], 1e-4 if task == "photos" else 3e-4
-        keras.utils.set_random_seed(seed)
-        backbone = pretrained.efficientnet_lite0(False, (SIZE, SIZE, 3))
-        tuned = transfer.add_head(backbone, num_classes)
-        head = train(new_head(tuned), features[TOP][chosen], y[chosen], 1e-2, steps=200)
-        tuned.get_layer("logits").set_weights(head.layers[-2].get_weights())
-        transfer.unfreeze_from(tuned, start)
-        train(tuned, large[chosen], y[chosen], rate, steps=60 if count < 100 else 600)
-        accuracy = balanced_accuracy(y_test, tuned.predict(large_test, verbose=0))
-        yield "matrix", task, count, "fine-tuned", start, seed, accuracy
+            key = ("matrix", task, count, "features", name, seed)
+            yield key, functools.partial(probed, task, count, name, seed)
+        key = ("matrix", task, count, "head", TOP, seed)
+        yield key, lambda seed=seed: head_on_top(task, count, seed)[1]
+        key = ("matrix", task, count, "scratch", "", seed)
+        yield key, functools.partial(from_scratch, task, count, seed)
+        start = FINE_TUNED_FROM[task]
+        key = ("matrix", task, count, "fine-tuned", start, seed)
+        yield key, functools.partial(fine_tuned, task, count, start, seed)
 
 
 # ---- halves: a backbone of our own, trained on a similar task and on another ----
 
 
-def halves():
-    x, y, x_test, y_test = garment_task()
-    x_letters, y_letters = letters(5000)
-    for seed in SEEDS:
-        classes = np.random.default_rng(seed).permutation(10)
-        source, target = np.sort(classes[:5]), np.sort(classes[5:])
-        old = np.flatnonzero(np.isin(y, source))
-        backbones = {
-            "garments": backbone_of(x[old], np.searchsorted(source, y[old]), seed),
-            "letters": backbone_of(x_letters, y_letters, seed),
-        }
-        test = np.isin(y_test, target)
-        seen = x_test[test], np.searchsorted(target, y_test[test])
-        for count in (20, LARGE):
-            if seed not in seeds_for(count):
-                continue
-            new = pick(y, count, seed, target)
-            task = x[new], np.searchsorted(target, y[new])
-            steps = 600 if count < 100 else 1500
-            keras.utils.set_random_seed(seed)
-            network = train(small_network(5), *task, 2e-3, steps)
-            accuracy = balanced_accuracy(seen[1], network.predict(seen[0], verbose=0))
-            yield "halves", "garments", count, "scratch", "", seed, accuracy
-            for name, backbone in backbones.items():
-                features = keras.Model(backbone.input, backbone.get_layer("features").output)
-                found = [features.predict(images, verbose=0) for images in (task[0], seen[0])]
-                accuracy = probe(found[0], task[1], found[1], seen[1])
-                yield "halves", "garments", count, "features", name, seed, accuracy
-                tuned = keras.models.clone_model(backbone)
-                tuned.set_weights(backbone.get_weights())
-                tuned.layers[-1].set_weights(small_network(5).layers[-1].get_weights())
-                transfer.unfreeze_from(tuned, tuned.layers[-1].name)
-                train(tuned, *task, 2e-3, steps=200)  # the head first
-                transfer.unfreeze_from(tuned, tuned.layers[1].name)
-                train(tuned, *task, 5e-4, steps)
-                accuracy = balanced_accuracy(seen[1], tuned.predict(seen[0], verbose=0))
-                yield "halves", "garments", count, "fine-tuned", name, seed, accuracy
+def five_kinds(kinds, images, labels):
+    """The images of five kinds of garments, which are then called 0 to 4."""
+    chosen = np.isin(labels, kinds)
+    return images[chosen], np.searchsorted(kinds, labels[chosen])
 
 
-def backbone_of(x, y, seed):
+def old_and_new_kinds(seed):
+    classes = np.random.default_rng(seed).permutation(10)
+    return np.sort(classes[:5]), np.sort(classes[5:])
+
+
+@functools.lru_cache(maxsize=2)
+def small_backbone(source, seed):
+    x, y, _, _ = task_images("garments")
+    images = letters(5000) if source == "letters" else five_kinds(old_and_new_kinds(seed)[0], x, y)
     keras.utils.set_random_seed(seed)
-    return train(small_network(5), x, y, 2e-3, steps=1500)
+    return train(small_network(5), *images, 2e-3, steps=1500)
+
+
+def new_task(count, seed):
+    """Images and labels of the five new kinds, `count` of each to train on, and the steps."""
+    x, y, x_test, y_test = task_images("garments")
+    _, kinds = old_and_new_kinds(seed)
+    chosen = pick(y, count, seed, kinds)
+    some = five_kinds(kinds, x[chosen], y[chosen])
+    return *some, *five_kinds(kinds, x_test, y_test), 600 if count < 100 else 1500
+
+
+def half_from_scratch(count, seed):
+    x, y, x_test, y_test, steps = new_task(count, seed)
+    keras.utils.set_random_seed(seed)
+    return score(train(small_network(5), x, y, 2e-3, steps), x_test, y_test)
+
+
+def half_probed(count, source, seed):
+    x, y, x_test, y_test, _ = new_task(count, seed)
+    backbone = small_backbone(source, seed)
+    features = keras.Model(backbone.input, backbone.get_layer("features").output)
+    return probe(features.predict(x, verbose=0), y, features.predict(x_test, verbose=0), y_test)
+
+
+def half_fine_tuned(count, source, seed):
+    x, y, x_test, y_test, steps = new_task(count, seed)
+    backbone = small_backbone(source, seed)
+    keras.utils.set_random_seed(seed)
+    tuned = small_network(5)
+    for layer, trained in zip(tuned.layers[:-1], backbone.layers[:-1], strict=True):
+        layer.set_weights(trained.get_weights())
+    transfer.unfreeze_from(tuned, tuned.layers[-1].name)
+    train(tuned, x, y, 2e-3, steps=200)  # the head first
+    transfer.unfreeze_from(tuned, tuned.layers[1].name)
+    return score(train(tuned, x, y, 5e-4, steps), x_test, y_test)
+
+
+def halves():
+    for seed, count in itertools.product(SEEDS, (20, LARGE)):
+        if seed not in seeds_for(count):
+            continue
+        key = ("halves", "garments", count, "scratch", "", seed)
+        yield key, functools.partial(half_from_scratch, count, seed)
+        for source in ("garments", "letters"):
+            for method, run in (("features", half_probed), ("fine-tuned", half_fine_tuned)):
+                key = ("halves", "garments", count, method, source, seed)
+                yield key, functools.partial(run, count, source, seed)
 
 
 def letters(count):
@@ -275,35 +345,12 @@ def letters(count):
     return np.array(images)[..., np.newaxis], np.array(labels)
 
 
-# How the rows of each experiment begin, what makes them, and how many they are.
-EXPERIMENTS = (
-    ("rates", rates, 2 * 2 * len(RATES) * len(SEEDS)),
-    ("matrix photos 20", small_and_similar, (len(LAYERS) + 2) * len(SEEDS)),
-    ("matrix garments 20", lambda: not_similar(20), (len(LAYERS) + 2) * len(SEEDS)),
-    ("halves", halves, 5 * (len(SEEDS) + len(SEEDS_LARGE))),
-    (f"matrix garments {LARGE}", lambda: not_similar(LARGE), (len(LAYERS) + 2) * len(SEEDS_LARGE)),
-)
-
-
 def main():
     notebook.setup()
-    rows = []
-    if TARGET.exists():
-        with open(TARGET, encoding="utf-8", newline="") as file:
-            rows = [tuple(row.values()) for row in csv.DictReader(file)]
-    for start, experiment, count in EXPERIMENTS:
-        others = [row for row in rows if not " ".join(map(str, row)).startswith(f"{start} ")]
-        if len(rows) - len(others) == count:
-            continue
-        rows = others
-        for row in experiment():
-            print(*row, flush=True)
-            rows.append((*row[:-1], f"{row[-1]:.4f}"))
-            with open(TARGET, "w", encoding="utf-8", newline="") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                writer.writerow(FIELDS)
-                writer.writerows(rows)
-    print(hashlib.sha256(TARGET.read_bytes()).hexdigest())
+    runs = [*rates(), *matrix("photos", 20), *matrix("garments", 20), *halves()]
+    runs += matrix("garments", LARGE)
+    rows = [(key, lambda run=run: [(f"{run():.4f}",)]) for key, run in runs]
+    complete(data.ASSETS / "transfer.csv", COLUMNS, rows)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def nanodet(image_size=IMAGE_SIZE):
 
     Its author reports an mAP of 22.9 on COCO's validation images, less than half of what large
     detectors reach: it misses small and crowded objects, and knows no class beyond its 80. COCO's
-    photos come from Flickr, most of them from North America and Europe (de Vries et al., 2019, Does
+    photos come from Flickr, most of them from North America and Europe (DeVries et al., 2019, Does
     object recognition work for everyone?); what looks otherwise is found less well.
 
     Images are float32 in [0, 1]; the normalisation is the model's first layer. Other sizes than the

@@ -287,10 +287,28 @@ def test_a_model_that_lacks_something_is_refused(name, spoil, hint):
     assert hint in verdict.message
 
 
-def test_a_classifier_of_the_photos_that_was_not_trained_is_refused():
-    verdict = find("06.5").judge(EXERCISES["06.2"].builder())
+def add_to_weights(model, *names):
+    for name in names:
+        weight = model.get_layer(name).weights[-1]
+        weight.assign(weight + 0.001)
+
+
+@pytest.mark.parametrize(
+    ("moved", "hint"),
+    [
+        (["stem_bn", "block6a_expand_conv"], "BatchNorm have moved"),
+        (["block5c_project_conv", "block6a_expand_conv"], "before `block6a` have moved"),
+        ([], "ImageNet's still"),
+        (["block7a_project_conv", "top_conv"], "ImageNet's still, all or some"),
+        (["block6a_expand_conv", "block7a_project_conv", "top_conv"], "0.8 is asked for"),
+    ],
+)
+def test_what_moved_in_fine_tuning_is_seen(moved, hint):
+    model = EXERCISES["06.4"].builder()
+    add_to_weights(model, *moved)
+    verdict = find("06.5").judge(model)
     assert verdict.status == WRONG
-    assert "0.85 is asked for" in verdict.message
+    assert hint in verdict.message
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """EfficientNet-Lite0 against the PyTorch model its weights come from; its recipe; top-k."""
 
-import csv
 import io
 import os
 import pickle
@@ -255,33 +254,6 @@ class TestFashionCnn:
         with untraced():
             probabilities = np.asarray(untrained(x[:500]))
         assert np.mean(probabilities.argmax(axis=1) == y[:500]) < 0.4
-
-
-def test_curves_of_degradation_are_whole():
-    """Each network was trained once a seed, for the same number of epochs."""
-    path = data.asset("degradation.csv")
-    curves = np.genfromtxt(path, delimiter=",", names=True, dtype=None, encoding="utf-8")
-    runs = {}
-    for row in curves:
-        runs.setdefault((row["kind"], int(row["depth"]), int(row["seed"])), []).append(row["epoch"])
-    assert {run[:2] for run in runs} == {(k, d) for k in ("plain", "residual") for d in (20, 56)}
-    assert all(epochs == list(range(1, 26)) for epochs in runs.values())
-    assert np.all((curves["training_error"] >= 0) & (curves["training_error"] <= 1))
-
-
-def test_the_runs_of_chapter_6_are_whole():
-    """Every setting was run once a seed: five times, or three where the set is large."""
-    with open(data.asset("transfer.csv"), encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    seeds = {}
-    for row in rows:
-        setting = tuple(row[name] for name in list(row)[:5])
-        seeds.setdefault(setting, []).append(int(row["seed"]))
-        assert 0.1 <= float(row["accuracy"]) <= 1
-    assert {experiment for experiment, *_ in seeds} == {"rates", "matrix", "halves"}
-    for (_, _, count, _, _), found in seeds.items():
-        assert found == list(range(3 if count == "900" else 5))
-    assert len(rows) == 4 * 4 * 5 + 8 * (2 * 5 + 3) + 5 * (5 + 3)
 
 
 class TestClassNames:

@@ -1,0 +1,85 @@
+"""Tables of the recipes' results."""
+
+import numpy as np
+import pytest
+
+from course_utils import data, runs
+
+TABLE = "kind,depth,seed,error\nplain,20,0,0.5\nplain,56,0,0.25\nresidual,20,1,0.125\n"
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    file = tmp_path / "errors.csv"
+    file.write_text(TABLE, encoding="utf-8")
+    monkeypatch.setattr(data, "asset", {"errors.csv": file}.__getitem__)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "errors"),
+    [
+        ({}, [0.5, 0.25, 0.125]),
+        ({"kind": "plain"}, [0.5, 0.25]),
+        ({"depth": 20}, [0.5, 0.125]),
+        ({"depth": 20, "kind": "residual"}, [0.125]),
+        ({"error": 0.25}, [0.25]),
+    ],
+)
+def test_rows_with_the_values_wanted(table, wanted, errors):
+    assert runs.load("errors", **wanted)["error"].tolist() == errors
+
+
+def test_columns_have_their_kind(table):
+    kinds = runs.load("errors").dtype
+    assert [kinds[name].kind for name in kinds.names] == ["U", "i", "i", "f"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"deep": 20}, "one of the columns kind, depth, seed, error; got 'deep'"),
+        ({"kind": "plane"}, "expected kind to be one of 'plain', 'residual'; got 'plane'"),
+        ({"kind": "residual", "depth": 56}, "expected depth to be one of 20; got 56"),
+    ],
+)
+def test_a_slip_is_named(table, wanted, message):
+    with pytest.raises(ValueError, match=message):
+        runs.load("errors", **wanted)
+
+
+def test_a_missing_file_is_named():
+    with pytest.raises(ValueError, match="expected one of the assets"):
+        runs.load("no_such")
+
+
+# What ships --------------------------------------------------------------------------------------
+
+
+def seeds_by_setting(name, settings, **wanted):
+    found = {}
+    for row in runs.load(name, **wanted):
+        found.setdefault(tuple(row[list(settings)].tolist()), []).append(row["seed"])
+    return found
+
+
+def test_curves_of_degradation_are_whole():
+    """Each network was trained once a seed, for the same number of epochs."""
+    epochs = {}
+    for row in runs.load("degradation"):
+        run = row[["kind", "depth", "seed"]].tolist()
+        epochs.setdefault(run, []).append(row["epoch"])
+        assert 0 <= row["training_error"] <= 1
+    assert {run[:2] for run in epochs} == {(k, d) for k in ("plain", "residual") for d in (20, 56)}
+    assert all(found == list(range(1, 26)) for found in epochs.values())
+
+
+def test_the_runs_of_chapter_6_are_whole():
+    """Every setting was run once a seed: five times, or three where the set is large."""
+    settings = ["experiment", "task", "images_a_class", "method", "setting"]
+    found = seeds_by_setting("transfer", settings)
+    assert {experiment for experiment, *_ in found} == {"rates", "matrix", "halves"}
+    for (_, _, count, _, _), seeds in found.items():
+        assert seeds == list(range(3 if count == 900 else 5))
+    accuracy = runs.load("transfer")["accuracy"]
+    assert len(accuracy) == (4 * 4 + 1) * 5 + 9 * (2 * 5 + 3) + 5 * (5 + 3)
+    assert np.all((accuracy >= 0.1) & (accuracy <= 1))
