@@ -57,7 +57,7 @@ def build_classifier():
     images = keras.Input((WINDOW, WINDOW, 3), name="images")
     x = layers.Flatten(name="flatten")(feature_maps(images)[1])
     x = layers.Dropout(0.3, name="dropout")(x)
-    x = layers.Dense(NUM_CLASSES, activation="softmax", name="predictions")(x)
+    x = layers.Dense(NUM_CLASSES, activation="softmax", name="garment")(x)
     return keras.Model(images, x, name="garments")
 
 

@@ -2,8 +2,9 @@
 
 Section and equation numbers are those of Ren et al. (2015), Faster R-CNN. Different here: the
 features are those of `backbone.merged_map`; regions are read by RoI align (He et al., 2017, Mask
-R-CNN, section 3) and not by RoI pooling; all proposals are learned from, since they are few (the
-paper's code draws 128 of 2,000); anchors over the edge of the image, which are most, are kept.
+R-CNN, section 3) and not by RoI pooling; all proposals are learned from, since they are few (Fast
+R-CNN draws a quarter with objects and leaves out what overlaps none by 0.1); anchors over the edge
+of the image, which are many, are kept; offsets are divided by SSD's variances.
 """
 
 import keras
@@ -92,13 +93,19 @@ def _interpolation(low, high, length):
 class FasterRCNN(keras.Model):
     """Both networks and their losses; `build_faster_rcnn` builds it."""
 
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.parts = [keras.metrics.Mean(name) for name in ("proposal_loss", "region_loss")]
+
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Loss of the proposals plus loss of what is made of them, each as in equation 1."""
+        """The loss of the proposals plus that of what is made of them; training reports both."""
         assigned = assign(y_pred["proposals"], y["boxes"], y["labels"])
         losses = (
             proposal_loss(y["objectness"], y["offsets"], y_pred),
             region_loss(*assigned, y_pred["logits"], y_pred["moves"]),
         )
+        for part, loss in zip(self.parts, losses, strict=True):
+            part.update_state(loss)
         return losses[0] + losses[1]
 
 

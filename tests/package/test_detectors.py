@@ -353,6 +353,13 @@ def test_losses_of_faster_rcnn_by_hand():
     assert loss == pytest.approx(math.log(11), rel=1e-5)
 
 
+def test_training_reports_both_losses_of_faster_rcnn():
+    model, images = faster_rcnn.build_faster_rcnn(), np.full((3, 96, 96, 3), 0.5, np.float32)
+    model.compile("sgd", run_eagerly=True)
+    logs = model.train_on_batch(images, faster_rcnn.encode(TRUTH), return_dict=True)
+    assert logs["loss"] == pytest.approx(logs["proposal_loss"] + logs["region_loss"], rel=1e-5)
+
+
 # ---- boxes as tensors ----
 
 
