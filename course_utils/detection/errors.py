@@ -1,7 +1,8 @@
 """What kinds of errors a detector makes.
 
 Source: Hoiem, Chodpathumwan and Dai (2012), Diagnosing error in object detectors; Bolya et al.
-(2020), TIDE. There an error counts by the mAP that it costs, here by number.
+(2020), TIDE. There an error counts by the mAP that it costs, here by number; and where a false
+alarm overlaps several objects, here the one that it overlaps most decides, not the order of kinds.
 """
 
 from collections import Counter

@@ -145,7 +145,8 @@ def encode(truth, seed=0):
     """What the anchors are to find, and the truth for the regions, which are not known yet.
 
     An anchor is positive from an IoU of 0.7 on, or if it is an object's best; below 0.3 it is
-    negative (section 3.1.2). Of both together 64 are drawn, at most half of them positive.
+    negative (section 3.1.2). Of both together 64 are drawn, at most half of them positive (section
+    3.1.3; there 256).
 
     Args:
         truth: list of N dictionaries with "boxes" (M, 4) x1, y1, x2, y2 in pixels and "labels".

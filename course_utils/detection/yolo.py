@@ -1,9 +1,10 @@
 """YOLO: the image is looked at once, and each cell of one grid says what lies in it.
 
-Figure and equation numbers are those of Redmon et al. (2016), You only look once. Three things are
-as in its successors, since they train faster: the head is a convolution and not two dense layers
-(YOLOv2); x, y and the confidence come from sigmoids, here width and height as well (YOLOv2, v3);
-confidence and class are judged by cross-entropy and not by squared error (YOLOv3).
+Figure and equation numbers are those of Redmon et al. (2016), You only look once. Different here,
+as in its successors: the head is a convolution and not two dense layers, with BatchNorm before it
+(YOLOv2); sigmoids keep a box's numbers between 0 and 1 (YOLOv2, for x, y and the confidence); the
+features are those of `backbone.merged_map`, and confidence and class are judged by cross-entropy
+and not by squared error (YOLOv3, where a box may be of several classes).
 """
 
 import keras

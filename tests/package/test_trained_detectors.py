@@ -27,14 +27,16 @@ def test_the_weights_find_what_the_table_says(name, rows):
     with untraced():
         found = MODULES[name].decode(model(images))
     score = mean_average_precision(truth, found, 0.5)["mAP"]
-    (row,) = [row for row in rows if (row["detector"], row["seed"]) == (name, "0")]
-    assert score == pytest.approx(float(row["mAP50"]), abs=0.05)
+    its_rows = [row for row in rows if (row["detector"], row["seed"]) == (name, "0")]
+    assert score == pytest.approx(float(its_rows[-1]["mAP50"]), abs=0.05)
 
 
 def test_the_table_is_of_500_scenes(rows):
     _, truth = scenes.make_scenes(500, split="test")
     objects = sum(len(scene["labels"]) for scene in truth)
-    assert {row["detector"] for row in rows} == set(MODULES)
+    runs = [(row["detector"], row["seed"], row["scenes"]) for row in rows]
+    assert len(set(runs)) == len(runs)
+    assert {(name, "0", "44800") for name in MODULES} <= set(runs)
     for row in rows:
         assert 0.65 < float(row["mAP50"]) < float(row["mAP50_one_class"]) < 1
         assert float(row["mAP75"]) < float(row["mAP50"])
