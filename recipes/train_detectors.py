@@ -40,8 +40,7 @@ DETECTORS = {
     "ssd": (ssd.build_ssd, ssd),
     "faster_rcnn": (faster_rcnn.build_faster_rcnn, faster_rcnn),
 }
-TURNS = {"yolo": 1, "ssd": 1, "faster_rcnn": 2}
-STEPS, BATCH = 2800, 16  # of a turn, in which the learning rate falls
+TURNS, STEPS, BATCH = 2, 2800, 16  # in each turn the learning rate falls
 TEST_SCENES = 500
 
 
@@ -147,7 +146,7 @@ def main():
         classifier = kept(file, backbone.build_classifier, partial(train_classifier, seed))
         for name, (build, _) in DETECTORS.items():
             model = classifier
-            for turn in range(TURNS[name]):
+            for turn in range(TURNS):
                 keras.utils.set_random_seed(seed + turn)
                 file = arguments.work / f"{name}_{seed}_{turn}.npz"
                 model = kept(file, build, partial(train_detector, name, seed, turn, model))

@@ -1,9 +1,9 @@
 """SSD: boxes of several shapes at every position of several feature maps, each scored by itself.
 
 Figure and equation numbers are those of Liu et al. (2016), SSD: single shot multibox detector.
-Different here: three maps, 12, 6 and 3 positions wide, and not six from 38 down to 1; scales from 0.2 to 0.5
-of the image, as the garments need, and not to 0.9; the same four boxes on each map; BatchNorm in
-each convolution, where the paper normalises the finest map only.
+Different here: three maps, 12, 6 and 3 positions wide, and not six from 38 down to 1; scales from
+0.2 to 0.5 of the image, as the garments need, and not to 0.9; the same four boxes on each map;
+BatchNorm in each convolution, where the paper normalises the finest map only.
 """
 
 import keras
