@@ -31,6 +31,7 @@ CHAPTERS = {
 EXERCISES = {name: one for chapter in CHAPTERS.values() for name, one in chapter.items()}
 # A trained model's mistakes are those of training; the judge itself recognises them.
 TRAINED = {name for name, one in EXERCISES.items() if isinstance(one, Trained)}
+NETWORKS = {name: one for name, one in EXERCISES.items() if isinstance(one, Network)}
 FUNCTIONS = {name: one for name, one in EXERCISES.items() if isinstance(one, Function)}
 STUBS, SOLUTIONS = sources("exercise"), sources("solution")
 
@@ -222,6 +223,11 @@ def pipeline_with_all_that_helps(names, labels, load, augment, batch_size):
 )
 def test_other_ways_are_right(name, answer):
     assert_right(name, answer)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_network_that_an_exercise_builds_is_right(name):
+    assert_right(name, NETWORKS[name].builder())
 
 
 # Mistakes and hints ------------------------------------------------------------------------------
