@@ -2,6 +2,8 @@
 
 import numbers
 
+import numpy as np
+
 
 def is_whole_number(value):
     """Whether `value` is an int or one of NumPy's integers; True and False are none."""
@@ -53,6 +55,36 @@ def one_of(name, value, options):
     raise ValueError(f"{name} must be {expected}, got {value!r}")
 
 
+def fraction(name, value):
+    """Checks that an argument is a number in [0, 1], and returns it as a float."""
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not is_number or not 0 <= value <= 1:
+        raise ValueError(f"{name} must be a number in [0, 1], got {value!r}")
+    return float(value)
+
+
+def photo(name, value):
+    """Checks that an argument is a colour image, and returns it as a float32 array (H, W, 3).
+
+    Args:
+        name: the argument's name, for the message.
+        value: what was given: floats in [0, 1].
+
+    Raises:
+        ValueError: if it is none.
+    """
+    image = np.asarray(value)
+    if image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise ValueError(f"{name} must have shape (height, width, 3), got {image.shape}")
+    if image.dtype.kind != "f":
+        raise ValueError(f"{name} must be float in [0, 1], got {image.dtype}: divide 8 bits by 255")
+    if not (image.min() >= 0 and image.max() <= 1):  # NaN is neither
+        raise ValueError(
+            f"{name} must have values in [0, 1], got {image.min():.3g} to {image.max():.3g}"
+        )
+    return image.astype(np.float32)
+
+
 def rows(name, value, columns):
     """Checks that an argument is rows of finite real numbers.
 
@@ -68,8 +100,6 @@ def rows(name, value, columns):
     Raises:
         ValueError: if it is none.
     """
-    import numpy as np
-
     array = np.asarray(value)
     if array.size == 0:
         array = array.reshape(0, columns)
@@ -149,8 +179,6 @@ def scores(name, value, count):
 
 
 def _one_each(name, value, count):
-    import numpy as np
-
     array = np.asarray(value)
     if array.shape != (count,):
         raise ValueError(

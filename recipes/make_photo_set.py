@@ -56,7 +56,10 @@ DROPPED = {
     "spray": "a bottle is no tool",
     "bee": "outside the middle square",
 }
-OTHERS = ("chair", "cup", "knife", "spoons", "america", "ireland", "mexico", "orchestra")
+OTHERS = (
+    "america", "australia", "blackslate", "buffetset", "bulb", "chair", "cup", "ireland", "italy",
+    "knife", "mexico", "orchestra", "spoons",
+)  # fmt: skip
 NAMES = {  # where the name of the file is there twice, or says too little
     "animals/cat": "cat_with_wool",
     "animals/chameleon": "chameleon_2",
@@ -88,9 +91,14 @@ NAMES = {  # where the name of the file is there twice, or says too little
     "wonders/greatWallofChina": "great_wall",
     "tools/cuttingTool": "wire_cutter",
     "tools/sideCutter1": "side_cutter",
+    "others/blackslate": "blackboard",
+    "others/buffetset": "cup_and_saucer",
+    "others/bulb": "light_bulb",
     "others/knife": "cutlery",
     "music/america": "drum_kit",
+    "music/australia": "didgeridoo",
     "music/ireland": "folk_band",
+    "music/italy": "opera",
     "music/mexico": "mariachi",
 }
 SUBJECTS = {  # a thing that is seen in several photos; the other photos stand for themselves

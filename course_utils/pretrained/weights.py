@@ -4,6 +4,8 @@ import numpy as np
 
 from course_utils.data import asset
 
+SCALE = ":scale"  # behind the name of a weight that is stored in 8 bits
+
 
 def named_weights(model):
     """The weights of a model by the names that the files of weights use, "layer/weight"."""
@@ -30,7 +32,7 @@ def load_weights(model, file):
     Args:
         model: whose layers are named as in the file.
         file: name of the asset. It may hold weights of the layer "logits" for a model that ends
-            before it.
+            before it. Whole numbers "layer/weight" are multiplied by "layer/weight:scale".
 
     Returns:
         The model.
@@ -40,5 +42,11 @@ def load_weights(model, file):
     """
     unused = set() if any(layer.name == "logits" for layer in model.layers) else {"logits"}
     with np.load(asset(file)) as arrays:
-        set_weights(model, {n: arrays[n] for n in arrays if n.split("/")[0] not in unused})
+        names = [name for name in arrays if not name.endswith(SCALE)]
+        set_weights(model, {n: _read(arrays, n) for n in names if n.split("/")[0] not in unused})
     return model
+
+
+def _read(arrays, name):
+    scale = arrays.get(name + SCALE)
+    return arrays[name] if scale is None else arrays[name] * scale
