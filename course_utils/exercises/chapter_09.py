@@ -1,0 +1,289 @@
+"""Exercises of chapter 09, object detection: boxes, NMS and mAP."""
+
+import numpy as np
+
+from course_utils.detection import boxes
+from course_utils.exercises.judge import Exercises
+
+EXERCISES = Exercises()
+rng = np.random.default_rng(9)
+
+EXERCISES.answer(
+    "09.1",
+    16 / 68,
+    "find the shared rectangle first: the larger of the two left edges, the smaller of the two "
+    "right ones, and the same for top and bottom.",
+    mistakes={
+        "this is the shared area in pixels; divide it by the area of the union.": 16,
+        "the sum of both areas counts the shared part twice.": 16 / (48 + 36),
+        "this divides by the area of the first box; the union is larger.": 16 / 48,
+        "this divides by the area of the second box; the union is larger.": 16 / 36,
+        "boxes are edges: a box from 2 to 10 is 8 wide, not 9.": 25 / (63 + 49 - 25),
+        "the last two numbers are x2 and y2, not width and height.": 30 / (90 + 84 - 30),
+    },
+    praise="4/17: at a threshold of 0.5 these two would not count as the same object.",
+)
+
+
+def _suppress(corners, scores, labels, threshold, shift=None, seen="kept", touching=False):
+    """The function of 09.2, right or with one of its faults."""
+    shift = corners.max() if shift is None else shift
+    shifted = corners + labels[:, np.newaxis] * shift
+    kept, order = [], np.argsort(-scores)
+    for rank, index in enumerate(order):
+        others = {"kept": kept, "lower": np.arange(index), "earlier": order[:rank]}[seen]
+        overlaps = boxes.iou(shifted[[index]], shifted[others])
+        if not np.any(overlaps >= threshold if touching else overlaps > threshold):
+            kept.append(index)
+    return np.array(kept, int)
+
+
+# Three in a row, each half over the next, and two more: the first suppresses only its neighbour.
+CHAIN = np.array([[1, 1, 7, 7], [3, 1, 9, 7], [5, 1, 11, 7], [12, 2, 16, 6], [13, 2, 17, 6.0]])
+
+
+def _cloud(count, classes):
+    corners = rng.integers(0, 30, (count, 2))
+    sizes = rng.integers(8, 20, (count, 2))
+    cloud = np.hstack([corners, corners + sizes]).astype(float)
+    return cloud, rng.permutation(count) / count, rng.integers(0, classes, count)
+
+
+@EXERCISES.function(
+    "09.2",
+    "go through the three lines one by one, and try the function on five boxes on paper.",
+    cases=[
+        (*_cloud(30, 3), 0.3),
+        (*_cloud(40, 2), 0.5),
+        (CHAIN, np.array([0.7, 0.9, 0.8, 0.5, 0.6]), np.array([1, 1, 1, 0, 0]), 0.5),
+        (CHAIN, np.array([0.9, 0.8, 0.7, 0.6, 0.5]), np.array([0, 0, 0, 2, 2]), 0.4),
+        (CHAIN[[0, 0, 3, 3]], np.array([0.2, 0.4, 0.8, 0.6]), np.array([0, 1, 3, 2]), 0.1),
+        (*_cloud(12, 4), 0.2),
+    ],
+    mistakes={
+        "the classes still compete: one pixel a class does not take their boxes apart.": (
+            lambda *case: _suppress(*case, shift=1)
+        ),
+        "the classes still compete: all boxes lie where they were.": (
+            lambda *case: _suppress(*case, shift=0)
+        ),
+        "argsort sorts upwards, so the worst box chooses first.": (
+            lambda corners, scores, *rest: _suppress(corners, -scores, *rest)
+        ),
+        "a box is compared with those that come before it in the list, whether kept or not.": (
+            lambda *case: _suppress(*case, seen="lower")
+        ),
+        "a box that was dropped must not suppress others: compare with those kept.": (
+            lambda *case: _suppress(*case, seen="earlier")
+        ),
+        "a box at the threshold itself stays: only more overlap suppresses.": (
+            lambda *case: _suppress(*case, touching=True)
+        ),
+    },
+    praise="torchvision's batched_nms moves the classes apart in the same way.",
+)
+def suppress_per_class(corners, scores, labels, threshold):
+    return _suppress(corners, scores, labels, threshold)
+
+
+def _decode(offsets, anchors, variances=(0.1, 0.2), origin=0.5, grow=np.exp):
+    corners, sizes = anchors[:, :2], anchors[:, 2:] - anchors[:, :2]
+    centres = corners + origin * sizes + variances[0] * offsets[:, :2] * sizes
+    sizes = sizes * grow(variances[1] * offsets[:, 2:])
+    return np.hstack([centres - sizes / 2, centres + sizes / 2])
+
+
+def _anchors(count):
+    corners = rng.uniform(0, 50, (count, 2))
+    return np.hstack([corners, corners + rng.uniform(5, 40, (count, 2))])
+
+
+@EXERCISES.function(
+    "09.3",
+    "solve the four equations of `encode` for the centre and the size of the box, then turn these "
+    "into corners.",
+    cases=[
+        (rng.normal(0, 2, (7, 4)), _anchors(7)),
+        (np.zeros((3, 4)), _anchors(3)),
+        (np.array([[5.0, -10.0, 0.0, 3.0]]), np.array([[10.0, 20.0, 30.0, 60.0]])),
+    ],
+    mistakes={
+        "the offsets were divided by the variances, so multiply by them.": (
+            lambda *case: _decode(*case, variances=(1, 1))
+        ),
+        "the offsets were divided by the variances, so multiply by them, not divide again.": (
+            lambda *case: _decode(*case, variances=(10, 5))
+        ),
+        "tx and ty move the centre of the anchor, not its corner.": (
+            lambda *case: _decode(*case, origin=0)
+        ),
+        "tx and ty are in widths and heights of the anchor, not in pixels.": (
+            lambda offsets, anchors: (
+                _decode(offsets * [0, 0, 1, 1], anchors) + 0.1 * np.tile(offsets[:, :2], 2)
+            )
+        ),
+        "tw and th are logarithms.": lambda *case: _decode(*case, grow=lambda t: 1 + t),
+        "these are centre and size; the answer should be x1, y1, x2, y2.": (
+            lambda *case: boxes.convert(_decode(*case), "xyxy", "cxcywh")
+        ),
+    },
+)
+def decode(offsets, anchors):
+    return _decode(offsets, anchors)
+
+
+def _true_positives(corners, scores, objects, threshold, once=True, wait=False, order=None):
+    """The function of 09.4, right or with one of the usual faults."""
+    overlaps, free, hits = boxes.iou(corners, objects), np.ones(len(objects), bool), []
+    for index in np.argsort(-scores) if order is None else order:
+        row = np.where(free | wait, overlaps[index], -1)
+        best = row.argmax()
+        hits.append(row[best] >= threshold and (free[best] or not once))
+        free[best] &= not (hits[-1] and once)
+    return np.array(hits)
+
+
+def _seen(objects, count):
+    """Detections around objects, some of them doubles or far off."""
+    chosen = objects[rng.integers(0, len(objects), count)]
+    return chosen + rng.integers(-3, 4, (count, 1)), rng.permutation(count) / count, objects
+
+
+OBJECTS = np.array([[0, 0, 10, 10], [4, 0, 14, 10], [30, 30, 44, 42.0]])
+
+
+@EXERCISES.function(
+    "09.4",
+    "by falling score, each takes the free object that it overlaps most, if that is enough.",
+    cases=[
+        (*_seen(OBJECTS, 9), 0.5),
+        (*_seen(OBJECTS, 6), 0.75),
+        # Both detections overlap the first object most; the second one has to take the other.
+        (np.array([[1, 0, 11, 10], [0, 0, 10, 10.0]]), np.array([0.3, 0.8]), OBJECTS, 0.5),
+        # One that is exactly at the threshold: 50 of 100 pixels.
+        (np.array([[0, 0, 10, 5.0], [60, 0, 70, 9]]), np.array([0.2, 0.9]), OBJECTS[:1], 0.5),
+        (OBJECTS[[2, 2, 2]], np.array([0.5, 0.9, 0.7]), OBJECTS, 0.9),
+        (OBJECTS[[0]], np.array([0.5]), OBJECTS[[2]], 0.1),
+        # The better box comes second and finds its object taken.
+        (
+            np.array([[0, 0, 10, 9], [60, 60, 70, 70], [0, 0, 10, 10.0]]),
+            np.array([0.9, 0.8, 0.6]),
+            OBJECTS[[0, 2]],
+            0.5,
+        ),
+    ],
+    mistakes={
+        "an object is found once; a second box on it is a false positive.": (
+            lambda *case: _true_positives(*case, once=False)
+        ),
+        "the detections choose by falling score, not in the order in which they come.": (
+            lambda corners, *rest: _true_positives(corners, *rest, order=range(len(corners)))
+        ),
+        "they choose by falling score: argsort sorts upwards.": (
+            lambda corners, scores, *rest: _true_positives(corners, -scores, *rest)
+        ),
+        "the right hits in the wrong order: return them by falling score.": (
+            lambda corners, scores, *rest: _true_positives(corners, scores, *rest)[
+                np.argsort(np.argsort(-scores))
+            ]
+        ),
+        "this gives up when the best object is taken, as Pascal VOC's tool did; COCO's takes the "
+        "best of those that are free.": lambda *case: _true_positives(*case, wait=True),
+        "an overlap of the threshold itself is enough.": (
+            lambda corners, scores, objects, threshold: _true_positives(
+                corners, scores, objects, threshold + 1e-9
+            )
+        ),
+    },
+    praise="with cumsum and an envelope behind it, this is the AP of one image.",
+)
+def true_positives(corners, scores, objects, threshold):
+    return _true_positives(corners, scores, objects, threshold)
+
+
+ROWS, ANCHORS, CLASSES = 12, 6, 10
+
+
+def _head(classes=CLASSES + 1, padding="same", softmax=True, axis=-1, mixed=False, kernel=3):
+    """The head of 09.5, right or with one of the usual faults."""
+    import keras
+    from keras import layers
+
+    features = keras.Input((ROWS, ROWS, 32))
+
+    def predict(numbers, name=None):
+        x = layers.Conv2D(ANCHORS * numbers, kernel, padding=padding)(features)
+        if mixed:
+            x = layers.Permute((3, 1, 2))(x)
+        return layers.Reshape((-1, numbers), name=name)(x)
+
+    scores = predict(classes)
+    if softmax:
+        scores = layers.Softmax(axis=axis)(scores)
+    return keras.Model(features, {"scores": scores, "offsets": predict(4, "offsets")})
+
+
+def _outputs(model, features):
+    return {name: np.array(value)[0] for name, value in model(features).items()}
+
+
+def _adds_up(axis):
+    """A function of a model: whether its scores add up to 1 along an axis (anchors, classes)."""
+
+    def adds_up(model):
+        features = np.random.default_rng(0).normal(size=(1, ROWS, ROWS, 32))
+        return np.allclose(_outputs(model, features)["scores"].sum(axis), 1, atol=1e-3)
+
+    return adds_up
+
+
+def _is_local(model):
+    """Whether a change at one position reaches the anchors of its neighbours only, all of them."""
+    features = np.random.default_rng(0).normal(size=(1, ROWS, ROWS, 32))
+    changed = features.copy()
+    changed[0, 3, 7] += 1
+    before, after = _outputs(model, features), _outputs(model, changed)
+    reached = np.zeros((ROWS, ROWS, ANCHORS), bool)
+    reached[2:5, 6:9] = True
+    return all(
+        np.array_equal(np.abs(after[name] - before[name]).max(axis=-1) > 1e-6, reached.ravel())
+        for name in before
+    )
+
+
+@EXERCISES.network(
+    "09.5",
+    "for each anchor 10 classes and the background, and 4 offsets.",
+    input_shape=(ROWS, ROWS, 32),
+    output_shape={
+        "scores": (ROWS * ROWS * ANCHORS, CLASSES + 1),
+        "offsets": (ROWS * ROWS * ANCHORS, 4),
+    },
+    parameters=(9 * 32 + 1) * ANCHORS * (CLASSES + 1 + 4),
+    must={
+        "look at the axis of the softmax.": lambda model: not _adds_up(axis=0)(model),
+        "the scores of one anchor, background included, should add up to 1.": _adds_up(axis=1),
+        "the numbers of an anchor should come from its own position and the eight around it: "
+        "reshape from (rows, columns, anchors * numbers) straight away.": _is_local,
+    },
+    mistakes={
+        "where would the score of an anchor go that has no object?": (
+            lambda: _head(classes=CLASSES)
+        ),
+        "without padding the anchors at the border get no numbers.": (
+            lambda: _head(padding="valid")
+        ),
+        "these scores are logits; a softmax is missing.": lambda: _head(softmax=False),
+        "this softmax runs over the anchors, so that they compete for a class; it is the classes "
+        "that compete.": lambda: _head(axis=1),
+        "with a kernel of 1 x 1 an anchor sees one position of the map; take 3 x 3.": (
+            lambda: _head(kernel=1)
+        ),
+        "the axes are mixed up: before the reshape the channels must come last.": (
+            lambda: _head(mixed=True)
+        ),
+    },
+    praise="this is SSD's head for one feature map; SSD has one for each of six.",
+)
+def head():
+    return _head()
