@@ -14,7 +14,7 @@ from course_utils._checks import one_of, whole_number
 FORMATS = ("xyxy", "xywh", "cxcywh")
 VARIANCES = (0.1, 0.1, 0.2, 0.2)  # SSD's, for x, y, width, height
 GROWTH = math.log(1000 / 16)  # how far `decode` lets a box outgrow its anchor, as in Detectron
-BLOCK = 128  # boxes that `nms` compares with as many others at a time: few enough for the cache
+BLOCK, CHUNK = 256, 128  # boxes that `nms` compares at a time, and with how many: fits the cache
 
 
 def convert(boxes, source, target):
@@ -129,10 +129,10 @@ def nms(boxes, scores, iou_threshold, max_boxes=None):
         if len(kept) >= most:
             break
         block = np.arange(start, min(start + BLOCK, len(order)))
-        for first in range(0, len(kept), BLOCK):
-            some = corners[:, np.newaxis, kept[first : first + BLOCK]]
-            overlaps = _iou(corners[:, block, np.newaxis], some) > threshold
-            block = block[~overlaps.any(axis=1)]
+        for first in range(0, len(kept), CHUNK):
+            better = corners[:, np.newaxis, kept[first : first + CHUNK]]
+            overlaps = _iou(corners[:, block, np.newaxis], better)
+            block = block[overlaps.max(axis=1) <= threshold]
         candidates = corners[:, block]
         overlaps = _iou(candidates[:, :, np.newaxis], candidates[:, np.newaxis]) > threshold
         alive = [True] * len(block)

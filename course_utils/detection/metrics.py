@@ -113,17 +113,17 @@ def mean_average_precision(
     result.update(objects={}, detections={}, hits={})
     columns = []
     for label in np.unique(objects["labels"]).tolist():
-        scores, outcomes, total = _match(_select(objects, label), _select(found, label), *settings)
+        scores, outcome, total = _match(_select(objects, label), _select(found, label), *settings)
         if total == 0:
             continue
         columns.append([])
-        for outcome in outcomes.T:
-            counted = outcome >= 0
-            curve = precision_recall(scores[counted], outcome[counted] == 1, total)
+        for column in outcome.T:
+            counted = column >= 0
+            curve = precision_recall(scores[counted], column[counted] == 1, total)
             columns[-1].append(average_precision(*curve, rule))
         result["per_class"][label] = float(np.mean(columns[-1]))
         result["objects"][label], result["detections"][label] = total, len(scores)
-        result["hits"][label] = (outcomes == 1).sum(axis=0)
+        result["hits"][label] = (outcome == 1).sum(axis=0)
     table = np.array(columns).reshape(-1, len(thresholds)).T  # (T, K)
     if columns:
         result["mAP"] = float(table.mean())
@@ -177,25 +177,17 @@ def _match(objects, found, thresholds, max_boxes, area_range):
     turn = np.arange(len(order)) - np.searchsorted(found["images"], found["images"])
     found = {key: column[order[turn < max_boxes]] for key, column in found.items()}
     turn = turn[turn < max_boxes]
-    object_areas, areas = area(objects["boxes"]), area(found["boxes"])
-    outside = [(size < area_range[0]) | (size > area_range[1]) for size in (object_areas, areas)]
+    sizes = area(objects["boxes"]), area(found["boxes"])
+    outside = [(size < area_range[0]) | (size > area_range[1]) for size in sizes]
     left_out = objects["crowd"] | outside[0]
-
-    # Pairs: detection `who` and object `what`, each detection with every object of its image.
-    first = np.searchsorted(objects["images"], found["images"], "left")
-    count = np.searchsorted(objects["images"], found["images"], "right") - first
-    who = np.repeat(np.arange(len(count)), count)
-    what = np.arange(len(who)) + np.repeat(first - (np.cumsum(count) - count), count)
-    shared = intersection(found["boxes"][who], objects["boxes"][what])
-    whole = areas[who] + np.where(objects["crowd"][what], 0, object_areas[what] - shared)
-    overlaps = shared / np.maximum(whole, np.finfo(float).tiny)
+    who, what, overlaps = _pairs(objects, found)
     near = np.flatnonzero(overlaps >= thresholds.min())
     # Of the pairs of one detection the last that is free is its match.
     near = near[np.lexsort((overlaps[near], ~left_out[what[near]], who[near], turn[who[near]]))]
     who, what, overlaps = who[near], what[near], overlaps[near]
 
     taken = np.zeros((len(left_out), len(thresholds)), bool)
-    outcome = np.zeros((len(areas), len(thresholds)), np.int8)
+    outcome = np.zeros((len(turn), len(thresholds)), np.int8)
     outcome[outside[1]] = -1
     turns, starts = turn[who], np.flatnonzero(np.diff(who, prepend=-1))
     for now in np.unique(turns):
@@ -210,6 +202,21 @@ def _match(objects, found, thresholds, max_boxes, area_range):
         outcome[who[pair], column] = np.where(left_out[what[pair]], -1, 1)
     order = np.argsort(-found["scores"], kind="stable")
     return found["scores"][order], outcome[order], int((~left_out).sum())
+
+
+def _pairs(objects, found):
+    """Indices of detections and of objects, (P,) each, of every pair in one image, and its IoU.
+
+    With a crowd it is the share of the detection that lies in it, as in COCO's tool.
+    """
+    first = np.searchsorted(objects["images"], found["images"], "left")
+    count = np.searchsorted(objects["images"], found["images"], "right") - first
+    who = np.repeat(np.arange(len(count)), count)
+    what = np.arange(len(who)) + np.repeat(first - (np.cumsum(count) - count), count)
+    boxes, others = found["boxes"][who], objects["boxes"][what]
+    shared = intersection(boxes, others)
+    whole = area(boxes) + np.where(objects["crowd"][what], 0, area(others) - shared)
+    return who, what, shared / np.maximum(whole, np.finfo(float).tiny)
 
 
 def _tables(truth, predictions):
