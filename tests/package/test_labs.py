@@ -16,6 +16,12 @@ from course_utils import convolution, labs
 
 # Scripts that bring a lab into a state whose looks are checked; the last of them makes it higher.
 STATES = {
+    "boxes": (
+        "0",
+        "byId('step').click(); byId('step').click()",
+        "byId('last').click(); const x1 = document.querySelector('#coordinates input');"
+        "x1.value = 40; x1.dispatchEvent(new Event('input', {bubbles: true}))",
+    ),
     "convolution": ("0", "byId('slowly').click()", "byId('lecture').click()"),
     "shapes": (
         "0",
@@ -28,6 +34,7 @@ STATES = {
 
 # More of them that make demands on a narrow page.
 NARROW = {
+    "boxes": ("lab.state.pair = [[0, 0, 4, 4], [28, 20, 32, 24]]; lab.goTo(0)",),
     "convolution": (
         *(f"document.querySelector('#size [value=\"{size}\"]').click()" for size in range(1, 6)),
         "document.querySelector('[value=draw]').click()",
@@ -111,7 +118,9 @@ def test_embed_refuses_a_height(height):
 
 @pytest.mark.parametrize("function", [labs.embed, labs.page])
 def test_an_unknown_lab_is_refused(function):
-    with pytest.raises(ValueError, match=r"one of convolution, shapes, teachable, got 'conv'"):
+    with pytest.raises(
+        ValueError, match=r"one of boxes, convolution, shapes, teachable, got 'conv'"
+    ):
         function("conv")
 
 
