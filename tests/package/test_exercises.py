@@ -15,6 +15,7 @@ from keras import ops
 
 from course_utils import exercises, transfer
 from course_utils.architectures.lenet import CodeDistance
+from course_utils.detection import boxes, metrics
 from course_utils.exercises.judge import find
 from course_utils.exercises.kinds import CORRECT, UNANSWERED, WRONG, Function, Verdict
 from course_utils.exercises.networks import Network
@@ -174,6 +175,22 @@ def fold_by_trying(weights, gamma, beta, mean, variance):
     return np.concatenate([network(np.eye(len(weights))) - bias, bias])
 
 
+def true_positives_by_the_metric(corners, scores, objects, threshold):
+    truth = [{"boxes": objects, "labels": np.zeros(len(objects), int)}]
+    found = [{"boxes": corners, "labels": np.zeros(len(corners), int), "scores": scores}]
+    return metrics.outcomes(truth, found, 0, threshold)[1]
+
+
+def true_positives_by_keys(corners, scores, objects, threshold):
+    free, hits = set(range(len(objects))), []
+    for box in corners[np.argsort(-scores)]:
+        overlaps = {key: boxes.iou([box], objects[[key]]).item() for key in free}
+        best = max(overlaps, key=overlaps.get, default=None)
+        hits.append(best is not None and overlaps[best] >= threshold)
+        free -= {best} if hits[-1] else set()
+    return hits
+
+
 @pytest.mark.parametrize(
     ("name", "answer"),
     [
@@ -206,6 +223,10 @@ def fold_by_trying(weights, gamma, beta, mean, variance):
         ("05.6", nearest_by_top_k),
         ("05b.4", lambda logits, temperature: ops.softmax(logits / temperature)),
         ("05b.6", fold_by_trying),
+        ("09.2", boxes.nms_per_class),
+        ("09.3", boxes.decode),
+        ("09.4", true_positives_by_the_metric),
+        ("09.4", true_positives_by_keys),
     ],
 )
 def test_other_ways_are_right(name, answer):
