@@ -9,6 +9,7 @@ import numpy as np
 
 from course_utils import _checks
 from course_utils._checks import whole_number
+from course_utils.detection.boxes import area
 
 
 def flip_with_boxes(image, boxes):
@@ -59,7 +60,7 @@ def crop_with_boxes(image, boxes, top, left, height, width, keep=0.5):
         raise ValueError(f"keep must be above 0 and at most 1, got {keep!r}")
     moved = boxes - np.array([left, top, left, top], np.float32)
     clipped = np.clip(moved, 0, np.array([width, height, width, height], np.float32))
-    kept = np.flatnonzero(_areas(clipped) >= keep * _areas(boxes))
+    kept = np.flatnonzero(area(clipped) >= keep * area(boxes))
     return image[top : top + height, left : left + width].copy(), clipped[kept], kept
 
 
@@ -95,7 +96,3 @@ def _checked(image, boxes):
         raise ValueError(f"expected an image of shape (H, W, C), got {image.shape}")
     boxes = np.array(_checks.boxes("boxes", boxes, thin=False), np.float32)
     return image, boxes
-
-
-def _areas(boxes):
-    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])

@@ -144,8 +144,9 @@ class TestNms:
         # Of 10 columns the second box has 1 to 10: IoUs of .1, .2, ... 1, as float32 has them.
         for columns in range(1, 11):
             corners = [[0, 0, 10, 3], [0, 0, columns, 3]]
-            kept = boxes.nms(corners, [2, 1], threshold).tolist()
-            assert kept == tensorflows(corners, [2, 1], threshold)
+            for given in (threshold, np.float64(threshold), np.float32(threshold)):
+                kept = boxes.nms(corners, [2, 1], given).tolist()
+                assert kept == tensorflows(corners, [2, 1], threshold)
 
     def test_float32_decides_what_is_equal(self):
         scores = [0.5, 0.5 + 1e-9]

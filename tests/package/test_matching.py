@@ -57,7 +57,7 @@ def test_the_best_anchor_of_one_may_be_taken_from_another():
 
 
 def test_an_object_that_no_anchor_touches_gets_none():
-    assert match(ANCHORS[:5], OBJECTS).tolist() == [0, 0, -1, -1, -1]
+    assert match(ANCHORS[4::-1], OBJECTS).tolist() == [-1, -1, -1, 0, 0]
 
 
 def test_more_objects_than_anchors():

@@ -257,6 +257,12 @@ def test_like_cocos_tool_on_many_detections():
     assert result["detections"][0] == 300 < sum(len(found["labels"]) for found in predictions)
 
 
+def test_what_is_equal_but_for_rounding_reaches_1():
+    truth, found = [image([FIRST], [0])], [image([[0, 0, 10, 10 - 1e-11]], [0], [1.0])]
+    assert metrics.mean_average_precision(truth, found, 1)["mAP"] == pytest.approx(1)
+    assert average_precisions(coco_tool(truth, found, [1]))[0] == pytest.approx(1)
+
+
 def test_of_equal_overlaps_the_last_object_is_taken():
     # As in COCO's tool: which one it is decides what is left for the second detection.
     truth = [image([[0, 0, 10, 10], [4, 0, 14, 10]], [0, 0])]
