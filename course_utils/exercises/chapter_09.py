@@ -17,7 +17,6 @@ EXERCISES.answer(
         "this is the shared area in pixels; divide it by the area of the union.": 16,
         "the sum of both areas counts the shared part twice.": 16 / (48 + 36),
         "this divides by the area of the first box; the union is larger.": 16 / 48,
-        "this divides by the area of the second box; the union is larger.": 16 / 36,
         "boxes are edges: a box from 2 to 10 is 8 wide, not 9.": 25 / (63 + 49 - 25),
         "the last two numbers are x2 and y2, not width and height.": 30 / (90 + 84 - 30),
     },
@@ -26,16 +25,15 @@ EXERCISES.answer(
 
 
 def _suppress(corners, scores, labels, threshold, shift=None, seen="kept", touching=False):
-    """The function of 09.2, right or with one of its faults."""
+    """The function of 09.2, right or with some of its faults."""
     shift = corners.max() if shift is None else shift
     shifted = corners + labels[:, np.newaxis] * shift
-    kept, order = [], np.argsort(-scores)
+    kept, order = np.full(len(corners), False), np.argsort(-scores)
     for rank, index in enumerate(order):
         others = {"kept": kept, "lower": np.arange(index), "earlier": order[:rank]}[seen]
         overlaps = boxes.iou(shifted[[index]], shifted[others])
-        if not np.any(overlaps >= threshold if touching else overlaps > threshold):
-            kept.append(index)
-    return np.array(kept, int)
+        kept[index] = not np.any(overlaps >= threshold if touching else overlaps > threshold)
+    return kept
 
 
 # Three in a row, each half over the next, and two more: the first suppresses only its neighbour.
@@ -51,7 +49,7 @@ def _cloud(count, classes):
 
 @EXERCISES.function(
     "09.2",
-    "go through the three lines one by one, and try the function on five boxes on paper.",
+    "go through the loop with five boxes on paper: who comes first, and with whom is it compared?",
     cases=[
         (*_cloud(30, 3), 0.3),
         (*_cloud(40, 2), 0.5),
@@ -66,6 +64,12 @@ def _cloud(count, classes):
         ),
         "the classes still compete: all boxes lie where they were.": (
             lambda *case: _suppress(*case, shift=0)
+        ),
+        "the classes still compete, and a box is compared with whichever stand before it.": (
+            lambda *case: _suppress(*case, 1, "lower")
+        ),
+        "the classes still compete, and the worst box chooses first.": (
+            lambda corners, scores, *rest: _suppress(corners, -scores, *rest, 1)
         ),
         "argsort sorts upwards, so the worst box chooses first.": (
             lambda corners, scores, *rest: _suppress(corners, -scores, *rest)
@@ -111,16 +115,8 @@ def _anchors(count):
         "the offsets were divided by the variances, so multiply by them.": (
             lambda *case: _decode(*case, variances=(1, 1))
         ),
-        "the offsets were divided by the variances, so multiply by them, not divide again.": (
-            lambda *case: _decode(*case, variances=(10, 5))
-        ),
         "tx and ty move the centre of the anchor, not its corner.": (
             lambda *case: _decode(*case, origin=0)
-        ),
-        "tx and ty are in widths and heights of the anchor, not in pixels.": (
-            lambda offsets, anchors: (
-                _decode(offsets * [0, 0, 1, 1], anchors) + 0.1 * np.tile(offsets[:, :2], 2)
-            )
         ),
         "tw and th are logarithms.": lambda *case: _decode(*case, grow=lambda t: 1 + t),
         "these are centre and size; the answer should be x1, y1, x2, y2.": (
@@ -132,14 +128,25 @@ def decode(offsets, anchors):
     return _decode(offsets, anchors)
 
 
-def _true_positives(corners, scores, objects, threshold, once=True, wait=False, order=None):
+def _true_positives(corners, scores, objects, threshold, taken=0, wait=False, order=None):
     """The function of 09.4, right or with one of the usual faults."""
-    overlaps, free, hits = boxes.iou(corners, objects), np.ones(len(objects), bool), []
+    overlaps, hits = boxes.iou(corners, objects), []
+    found = np.full(len(objects), False)
     for index in np.argsort(-scores) if order is None else order:
-        row = np.where(free | wait, overlaps[index], -1)
-        best = row.argmax()
-        hits.append(row[best] >= threshold and (free[best] or not once))
-        free[best] &= not (hits[-1] and once)
+        best = overlaps[index].argmax()
+        hits.append(overlaps[index, best] >= threshold and not (wait and found[best]))
+        found[best] |= hits[-1]
+        overlaps[:, best] *= taken if hits[-1] and not wait else 1
+    return np.array(hits)
+
+
+def _first_free(corners, scores, objects, threshold):
+    """A wrong function: each detection takes the first object that is near enough."""
+    enough = boxes.iou(corners, objects) >= threshold
+    hits = []
+    for index in np.argsort(-scores):
+        hits.append(enough[index].any())
+        enough[:, enough[index].argmax()] &= not hits[-1]
     return np.array(hits)
 
 
@@ -160,6 +167,8 @@ OBJECTS = np.array([[0, 0, 10, 10], [4, 0, 14, 10], [30, 30, 44, 42.0]])
         (*_seen(OBJECTS, 6), 0.75),
         # Both detections overlap the first object most; the second one has to take the other.
         (np.array([[1, 0, 11, 10], [0, 0, 10, 10.0]]), np.array([0.3, 0.8]), OBJECTS, 0.5),
+        # The first detection overlaps both objects enough, and leaves the second one its own.
+        (np.array([[3, 0, 13, 10], [0, 0, 10, 9.0]]), np.array([0.9, 0.6]), OBJECTS[:2], 0.5),
         # One that is exactly at the threshold: 50 of 100 pixels.
         (np.array([[0, 0, 10, 5.0], [60, 0, 70, 9]]), np.array([0.2, 0.9]), OBJECTS[:1], 0.5),
         (OBJECTS[[2, 2, 2]], np.array([0.5, 0.9, 0.7]), OBJECTS, 0.9),
@@ -174,7 +183,7 @@ OBJECTS = np.array([[0, 0, 10, 10], [4, 0, 14, 10], [30, 30, 44, 42.0]])
     ],
     mistakes={
         "an object is found once; a second box on it is a false positive.": (
-            lambda *case: _true_positives(*case, once=False)
+            lambda *case: _true_positives(*case, taken=1)
         ),
         "the detections choose by falling score, not in the order in which they come.": (
             lambda corners, *rest: _true_positives(corners, *rest, order=range(len(corners)))
@@ -189,6 +198,9 @@ OBJECTS = np.array([[0, 0, 10, 10], [4, 0, 14, 10], [30, 30, 44, 42.0]])
         ),
         "this gives up when the best object is taken, as Pascal VOC's tool did; COCO's takes the "
         "best of those that are free.": lambda *case: _true_positives(*case, wait=True),
+        "of the free objects it takes the one it overlaps most, not the first that will do.": (
+            _first_free
+        ),
         "an overlap of the threshold itself is enough.": (
             lambda corners, scores, objects, threshold: _true_positives(
                 corners, scores, objects, threshold + 1e-9
@@ -204,7 +216,7 @@ def true_positives(corners, scores, objects, threshold):
 ROWS, ANCHORS, CLASSES = 12, 6, 10
 
 
-def _head(classes=CLASSES + 1, padding="same", softmax=True, axis=-1, mixed=False, kernel=3):
+def _head(classes=CLASSES + 1, padding="same", softmax=True, axis=-1, mixed=False):
     """The head of 09.5, right or with one of the usual faults."""
     import keras
     from keras import layers
@@ -212,14 +224,14 @@ def _head(classes=CLASSES + 1, padding="same", softmax=True, axis=-1, mixed=Fals
     features = keras.Input((ROWS, ROWS, 32))
 
     def predict(numbers, name=None):
-        x = layers.Conv2D(ANCHORS * numbers, kernel, padding=padding)(features)
+        x = layers.Conv2D(ANCHORS * numbers, 3, padding=padding)(features)
         if mixed:
             x = layers.Permute((3, 1, 2))(x)
         return layers.Reshape((-1, numbers), name=name)(x)
 
     scores = predict(classes)
     if softmax:
-        scores = layers.Softmax(axis=axis)(scores)
+        scores = layers.Softmax(axis=axis, name="softmax")(scores)
     return keras.Model(features, {"scores": scores, "offsets": predict(4, "offsets")})
 
 
@@ -273,12 +285,11 @@ def _is_local(model):
         "without padding the anchors at the border get no numbers.": (
             lambda: _head(padding="valid")
         ),
-        "these scores are logits; a softmax is missing.": lambda: _head(softmax=False),
+        "put a softmax over the 11 scores of each anchor, behind the reshape.": (
+            lambda: _head(softmax=False)
+        ),
         "this softmax runs over the anchors, so that they compete for a class; it is the classes "
         "that compete.": lambda: _head(axis=1),
-        "with a kernel of 1 x 1 an anchor sees one position of the map; take 3 x 3.": (
-            lambda: _head(kernel=1)
-        ),
         "the axes are mixed up: before the reshape the channels must come last.": (
             lambda: _head(mixed=True)
         ),
