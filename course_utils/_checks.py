@@ -73,8 +73,6 @@ def photo(name, value):
     """
     import numpy as np
 
-    import numpy as np
-
     image = np.asarray(value)
     if image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise ValueError(f"{name} must have shape (height, width, 3), got {image.shape}")
@@ -85,112 +83,6 @@ def photo(name, value):
             f"{name} must have values in [0, 1], got {image.min():.3g} to {image.max():.3g}"
         )
     return image.astype(np.float32)
-
-
-def rows(name, value, columns):
-    """Checks that an argument is rows of finite real numbers.
-
-    Args:
-        name: the argument's name, for the message.
-        value: what was given; what is empty counts as no rows.
-        columns: numbers in a row.
-
-    Returns:
-        (N, columns) array of the floating type that holds them, at least float32; not always a new
-        one.
-
-    Raises:
-        ValueError: if it is none.
-    """
-    import numpy as np
-
-    array = np.asarray(value)
-    if array.size == 0:
-        array = array.reshape(0, columns)
-    if array.ndim != 2 or array.shape[1] != columns:
-        raise ValueError(f"expected {name} of shape (N, {columns}), got {array.shape}")
-    if array.dtype.kind not in "iuf":
-        raise ValueError(f"expected {name} of real numbers, got type {array.dtype}")
-    if not np.all(np.isfinite(array)):
-        wrong = array[~np.isfinite(array).all(axis=1)][0]
-        raise ValueError(f"expected {name} of finite numbers, got {wrong.tolist()}")
-    return array.astype(np.result_type(array, np.float32), copy=False)
-
-
-def boxes(name, value, thin=True):
-    """Checks that an argument is boxes x1, y1, x2, y2.
-
-    Args:
-        name: the argument's name, for the message.
-        value: what was given.
-        thin: whether a box may be without width or height.
-
-    Returns:
-        (N, 4) array, as `rows` returns it.
-
-    Raises:
-        ValueError: if it is none.
-    """
-    array = rows(name, value, 4)
-    low, high = array[:, :2], array[:, 2:]
-    wrong = ((high < low) if thin else (high <= low)).any(axis=1)
-    if wrong.any():
-        sign = "<=" if thin else "<"
-        raise ValueError(
-            f"expected {name} x1, y1, x2, y2 with x1 {sign} x2 and y1 {sign} y2, "
-            f"got {array[wrong][0].tolist()}"
-        )
-    return array
-
-
-def labels(name, value, count):
-    """Checks that an argument is one class for each box, a whole number >= 0.
-
-    Args:
-        name: the argument's name, for the message.
-        value: what was given.
-        count: how many boxes there are.
-
-    Returns:
-        (count,) integer array.
-
-    Raises:
-        ValueError: if it is none.
-    """
-    array = _one_each(name, value, count)
-    if array.dtype.kind not in "iu":
-        raise ValueError(f"expected {name} of whole numbers, got type {array.dtype}")
-    if (array < 0).any():
-        raise ValueError(f"expected {name} >= 0, got {array.min()}")
-    return array
-
-
-def scores(name, value, count):
-    """Checks that an argument is one finite number for each box.
-
-    Args:
-        name: the argument's name, for the message.
-        value: what was given.
-        count: how many boxes there are.
-
-    Returns:
-        (count,) array of the floating type that holds them, at least float32.
-
-    Raises:
-        ValueError: if it is none.
-    """
-    return rows(name, _one_each(name, value, count)[:, None], 1)[:, 0]
-
-
-def _one_each(name, value, count):
-    import numpy as np
-
-    array = np.asarray(value)
-    if array.shape != (count,):
-        raise ValueError(
-            f"expected {name} of shape ({count},), one for each box, got {array.shape}"
-        )
-    return array if count else array.astype(int)  # NumPy takes an empty list for floats
 
 
 def rows(name, value, columns):
