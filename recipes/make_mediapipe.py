@@ -77,7 +77,7 @@ def blazeface_layers():
 def selfie_layers():
     """Names of the layers that convolve, in the order of the file."""
     names = ["stem_conv"]
-    for block, (*_, excite, _) in enumerate(SELFIE_BLOCKS, 1):
+    for block, (*_, excite) in enumerate(SELFIE_BLOCKS, 1):
         middle = ("squeeze_conv", "excite_conv") if excite else ()
         names += [f"block{block}_{p}" for p in ("expand_conv", "dwconv", *middle, "project_conv")]
     names += ["context_conv", "context_weights_conv"]

@@ -52,14 +52,16 @@ def blaze_block(x, filters, strides, name):
     """Residual block of a depthwise separable convolution.
 
     (N, H, W, C) -> (N, H / strides, W / strides, filters). The shortcut is pooled where the block
-    has a stride, and gets channels of zeros where it widens.
+    has a stride, and added to the first C channels alone where it widens.
     """
     shortcut, channels = x, x.shape[-1]
     x = layers.DepthwiseConv2D(3, strides, padding="same", name=name + "dwconv")(x)
     x = layers.Conv2D(filters, 1, name=name + "project_conv")(x)
     if strides > 1:
         shortcut = layers.MaxPooling2D(strides, name=name + "pool")(shortcut)
+    # Not by zeros behind the shortcut's channels: in TensorFlow 2.21 with oneDNN, Pad in front of
+    # such a sum ends the process (segmentation fault) as soon as the model is compiled.
+    first = layers.Add(name=name + "add")([x[..., :channels], shortcut])
     if filters > channels:
-        shortcut = keras.ops.pad(shortcut, [(0, 0), (0, 0), (0, 0), (0, filters - channels)])
-    x = layers.Add(name=name + "add")([x, shortcut])
-    return layers.ReLU(name=name + "activation")(x)
+        first = layers.Concatenate(name=name + "widen")([first, x[..., channels:]])
+    return layers.ReLU(name=name + "activation")(first)

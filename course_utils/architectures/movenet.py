@@ -3,6 +3,8 @@
 import keras
 from keras import layers
 
+from course_utils.architectures.mobilenet import inverted_residual
+
 IMAGE_SIZE = 192  # pixels
 STRIDE = 4  # pixels between neighbouring positions of the maps
 # Expansion of channels, channels that leave the stage, blocks, stride of the first (MobileNetV2).
@@ -41,8 +43,9 @@ def movenet():
     block, maps = 0, {}
     for expansion, filters, blocks, strides in MOBILENET_V2_STAGES:
         for first in (True, *[False] * (blocks - 1)):
-            name = f"block{block}_"
-            x = inverted_residual(x, expansion, filters, strides if first else 1, name)
+            expanded = expansion * x.shape[-1] if expansion > 1 else None
+            stride = strides if first else 1
+            x = inverted_residual(x, filters, expanded, f"block{block}_", strides=stride)
             block += 1
         maps[filters] = x
     x = layers.Conv2D(1280, 1, name="top_conv")(x)
@@ -57,23 +60,6 @@ def movenet():
     for name in ("centers", "heatmaps"):
         outputs[name] = layers.Activation("sigmoid", name=name)(outputs[name])
     return keras.Model(images, outputs, name="movenet")
-
-
-def inverted_residual(x, expansion, filters, strides, name):
-    """Widen, filter each channel by itself, narrow; then add the input.
-
-    (N, H, W, C) -> (N, H / strides, W / strides, filters).
-    """
-    shortcut, channels = x, x.shape[-1]
-    if expansion > 1:
-        x = layers.Conv2D(expansion * channels, 1, name=name + "expand_conv")(x)
-        x = layers.ReLU(max_value=6, name=name + "expand_activation")(x)
-    x = layers.DepthwiseConv2D(3, strides, padding="same", name=name + "dwconv")(x)
-    x = layers.ReLU(max_value=6, name=name + "activation")(x)
-    x = layers.Conv2D(filters, 1, name=name + "project_conv")(x)
-    if strides == 1 and filters == channels:
-        x = layers.Add(name=name + "add")([x, shortcut])
-    return x
 
 
 def pyramid_step(x, lateral, filters, name):

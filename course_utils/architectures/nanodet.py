@@ -32,8 +32,7 @@ def nanodet_g(image_size=IMAGE_SIZE):
 
     Source: RangiLyu (2021), https://github.com/RangiLyu/nanodet, `config/nanodet-g.yml`.
     """
-    if not is_whole_number(image_size) or image_size < 32 or image_size % 32:
-        raise ValueError(f"image_size must be a multiple of 32 pixels, >= 32, got {image_size!r}")
+    image_size = checked_size(image_size)
     images = keras.Input((image_size, image_size, 3), name="images")
     x = layers.Normalization(mean=MEAN, variance=VARIANCE, name="normalization")(images)
     x = _conv(x, 32, 3, "stem_", strides=2)
@@ -106,6 +105,13 @@ def head(x, name):
         layers.Reshape((-1, NUM_CLASSES), name=name + "scores")(scores),
         layers.Reshape((-1, 4, NUM_BINS), name=name + "distances")(distances),
     )
+
+
+def checked_size(image_size):
+    """The size as an int, if NanoDet can take it."""
+    if not is_whole_number(image_size) or image_size < 32 or image_size % 32:
+        raise ValueError(f"image_size must be a multiple of 32 pixels, >= 32, got {image_size!r}")
+    return int(image_size)
 
 
 def _conv(x, filters, kernel, name, strides=1):

@@ -3,17 +3,19 @@
 import keras
 from keras import layers
 
+from course_utils.architectures.mobilenet import channel_weights, inverted_residual
+
 IMAGE_SIZE = 256  # pixels
-# Expanded channels, kernel, stride, activation, squeeze-and-excite or not, channels that leave.
+# Channels that leave, expanded channels, kernel, stride, activation, squeeze-and-excite or not.
 SELFIE_BLOCKS = (
-    (16, 3, 2, "relu", True, 16),
-    (72, 3, 2, "relu", False, 24),
-    (88, 3, 1, "relu", False, 24),
-    (96, 5, 2, "hard_silu", True, 32),
-    (128, 5, 1, "hard_silu", True, 32),
-    (128, 5, 1, "hard_silu", True, 32),
-    (96, 5, 1, "hard_silu", True, 32),
-    (96, 5, 1, "hard_silu", True, 32),
+    (16, 16, 3, 2, "relu", True),
+    (24, 72, 3, 2, "relu", False),
+    (24, 88, 3, 1, "relu", False),
+    (32, 96, 5, 2, "hard_silu", True),
+    (32, 128, 5, 1, "hard_silu", True),
+    (32, 128, 5, 1, "hard_silu", True),
+    (32, 96, 5, 1, "hard_silu", True),
+    (32, 96, 5, 1, "hard_silu", True),
 )
 
 
@@ -32,8 +34,8 @@ def selfie_segmentation():
     x = layers.Conv2D(16, 3, 2, padding="same", name="stem_conv")(images)
     x = layers.Activation("hard_silu", name="stem_activation")(x)
     skips = {128: x}  # the last map of each size, by its height
-    for block, settings in enumerate(SELFIE_BLOCKS, 1):
-        x = inverted_residual(x, *settings, f"block{block}_")
+    for block, (filters, expanded, *settings) in enumerate(SELFIE_BLOCKS, 1):
+        x = inverted_residual(x, filters, expanded, f"block{block}_", *settings)
         skips[x.shape[1]] = x
     x = _pyramid_pooling(x, 128)
     for size, filters in ((32, 24), (64, 16), (128, 16)):
@@ -41,36 +43,6 @@ def selfie_segmentation():
     x = layers.Conv2DTranspose(1, 2, 2, name="logits")(x)
     x = layers.Activation("sigmoid", name="mask")(x)
     return keras.Model(images, x, name="selfie_segmentation")
-
-
-def inverted_residual(x, expanded, kernel, strides, activation, excite, filters, name):
-    """Widen, filter each channel by itself, weigh the channels, narrow; then add the input.
-
-    (N, H, W, C) -> (N, H / strides, W / strides, filters).
-    """
-    shortcut = x
-    x = layers.Conv2D(expanded, 1, name=name + "expand_conv")(x)
-    x = layers.Activation(activation, name=name + "expand_activation")(x)
-    x = layers.DepthwiseConv2D(kernel, strides, padding="same", name=name + "dwconv")(x)
-    x = layers.Activation(activation, name=name + "activation")(x)
-    if excite:
-        weights = channel_weights(x, max(8, expanded // 4), name)
-        x = layers.Multiply(name=name + "excite")([x, weights])
-    x = layers.Conv2D(filters, 1, name=name + "project_conv")(x)
-    if strides == 1 and filters == shortcut.shape[-1]:
-        x = layers.Add(name=name + "add")([x, shortcut])
-    return x
-
-
-def channel_weights(x, squeezed, name):
-    """A weight in [0, 1] for each channel, from the averages of all: (N, H, W, C) -> (N, 1, 1, C).
-
-    Source: Hu, Shen and Sun (2018), Squeeze-and-excitation networks.
-    """
-    channels = x.shape[-1]
-    x = layers.GlobalAveragePooling2D(keepdims=True, name=name + "squeeze")(x)
-    x = layers.Conv2D(squeezed, 1, activation="relu", name=name + "squeeze_conv")(x)
-    return layers.Conv2D(channels, 1, activation="sigmoid", name=name + "excite_conv")(x)
 
 
 def decoder_block(x, skip, filters, name):

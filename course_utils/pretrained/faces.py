@@ -83,7 +83,7 @@ def blazeface_decode(offsets):
     return boxes, anchors[:, np.newaxis] + pairs[..., 2:, :]
 
 
-def detect_faces(model, image, min_score=0.5, iou_threshold=0.3, max_boxes=100):
+def detect_faces(model, image, min_score=0.5, iou_threshold=0.3, max_boxes=None):
     """The faces in a photo of any size.
 
     The photo is letterboxed for the model. Of boxes that overlap, non-maximum suppression keeps the
@@ -94,7 +94,7 @@ def detect_faces(model, image, min_score=0.5, iou_threshold=0.3, max_boxes=100):
         image: array (H, W, 3), float, in [0, 1].
         min_score: what a box must score at least, in [0, 1].
         iou_threshold: boxes that overlap more than this count as one face, in [0, 1].
-        max_boxes: how many to return at most, those with the highest scores; >= 1.
+        max_boxes: how many to return at most, those with the highest scores, or None for all.
 
     Returns:
         Dictionary of "boxes", float32 (K, 4) x1, y1, x2, y2 in pixels of the photo; "labels", int32
@@ -105,8 +105,8 @@ def detect_faces(model, image, min_score=0.5, iou_threshold=0.3, max_boxes=100):
         ValueError: if an argument is none of these.
     """
     min_score = fraction("min_score", min_score)
-    outputs = model(letterbox(image, IMAGE_SIZE)[np.newaxis])
-    scores, offsets = (np.asarray(outputs[name])[0] for name in ("scores", "offsets"))
+    outputs = model.predict_on_batch(letterbox(image, IMAGE_SIZE)[np.newaxis])
+    scores, offsets = (outputs[name][0] for name in ("scores", "offsets"))
     boxes, keypoints = blazeface_decode(offsets)
     keypoints = undo_letterbox(keypoints, IMAGE_SIZE, np.shape(image))
     found = {"boxes": boxes, "scores": scores, "keypoints": keypoints}

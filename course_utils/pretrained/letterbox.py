@@ -2,9 +2,9 @@
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from course_utils._checks import fraction, photo, whole_number
+from course_utils._checks import photo, whole_number
+from course_utils.detection.boxes import nms_per_class
 
 
 def letterbox(image, size):
@@ -39,9 +39,15 @@ def undo_letterbox(points, size, image_shape):
 
     Returns:
         float32 array (..., 2), x, y in pixels of the image; outside of it where a bar is.
+
+    Raises:
+        ValueError: if the points have another shape, or the size is no whole number >= 1.
     """
+    points, size = np.asarray(points, np.float32), whole_number("size", size)
+    if points.shape[-1:] != (2,):
+        raise ValueError(f"points must have shape (..., 2), got {points.shape}")
     side, left, top = _square(*image_shape[:2])
-    return np.asarray(points, np.float32) * (side / size) - np.array([left, top], np.float32)
+    return points * (side / size) - np.array([left, top], np.float32)
 
 
 def best_in_photo(found, size, image_shape, iou_threshold, max_boxes):
@@ -53,7 +59,7 @@ def best_in_photo(found, size, image_shape, iou_threshold, max_boxes):
         size: side of the square in pixels.
         image_shape: shape of the photo, (height, width, ...).
         iou_threshold: boxes with one label that overlap more than this count as one, in [0, 1].
-        max_boxes: how many to return at most, >= 1.
+        max_boxes: how many to return at most, or None for all.
 
     Returns:
         Dictionary of the same arrays with K <= N rows, by falling score, boxes in pixels of the
@@ -62,27 +68,13 @@ def best_in_photo(found, size, image_shape, iou_threshold, max_boxes):
     Raises:
         ValueError: if `iou_threshold` or `max_boxes` is none of these.
     """
-    iou_threshold = fraction("iou_threshold", iou_threshold)
-    max_boxes = whole_number("max_boxes", max_boxes)
     height, width = image_shape[:2]
     corners = undo_letterbox(found["boxes"].reshape(-1, 2, 2), size, image_shape)
     boxes = np.clip(corners, 0, (width, height)).astype(np.float32).reshape(-1, 4)
     inside = np.all(boxes[:, :2] < boxes[:, 2:], axis=1)
     found = {name: array[inside] for name, array in (found | {"boxes": boxes}).items()}
-    kept = _nms_per_class(
-        found["boxes"], found["scores"], found["labels"], iou_threshold, max_boxes
-    )
+    kept = nms_per_class(found["boxes"], found["scores"], found["labels"], iou_threshold, max_boxes)
     return {name: array[kept] for name, array in found.items()}
-
-
-def _nms_per_class(boxes, scores, labels, iou_threshold, max_boxes):
-    kept = [np.zeros(0, int)]
-    for label in np.unique(labels):
-        of_label = np.flatnonzero(labels == label)
-        options = boxes[of_label], scores[of_label], len(of_label), iou_threshold
-        kept.append(of_label[tf.image.non_max_suppression(*options).numpy()])
-    kept = np.concatenate(kept)
-    return kept[np.argsort(-scores[kept], kind="stable")][:max_boxes]
 
 
 def _square(height, width):

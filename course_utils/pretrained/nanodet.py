@@ -5,7 +5,13 @@ import functools
 import numpy as np
 
 from course_utils._checks import fraction
-from course_utils.architectures.nanodet import IMAGE_SIZE, NUM_BINS, STRIDES, nanodet_g
+from course_utils.architectures.nanodet import (
+    IMAGE_SIZE,
+    NUM_BINS,
+    STRIDES,
+    checked_size,
+    nanodet_g,
+)
 from course_utils.data import asset
 from course_utils.pretrained.letterbox import best_in_photo, letterbox
 from course_utils.pretrained.weights import load_weights
@@ -14,9 +20,10 @@ from course_utils.pretrained.weights import load_weights
 def nanodet(image_size=IMAGE_SIZE):
     """NanoDet-g with weights trained on COCO, 80 classes of everyday objects: 3.8 million.
 
-    Its authors report an mAP of 22.9 on COCO's validation images, about half of what large
+    Its author reports an mAP of 22.9 on COCO's validation images, less than half of what large
     detectors reach: it misses small and crowded objects, and knows no class beyond its 80. COCO's
-    photos come from Flickr, mostly of North America and Europe, with what people put on show there.
+    photos come from Flickr, most of them from North America and Europe (de Vries et al., 2019, Does
+    object recognition work for everyone?); what looks otherwise is found less well.
 
     Images are float32 in [0, 1]; the normalisation is the model's first layer. Other sizes than the
     one of the training work as well, and favour other sizes of objects.
@@ -60,9 +67,9 @@ def nanodet_boxes(distances, image_size=IMAGE_SIZE):
         float32 array (..., L, 4), x1, y1, x2, y2 in pixels of the model's image, not clipped.
 
     Raises:
-        ValueError: if the distances have another shape.
+        ValueError: if the distances have another shape, or the size is none of `nanodet`.
     """
-    distances = np.asarray(distances, np.float32)
+    distances, image_size = np.asarray(distances, np.float32), checked_size(image_size)
     centres, strides = _positions(image_size)
     if distances.shape[-3:] != (len(centres), 4, NUM_BINS):
         raise ValueError(
@@ -75,7 +82,7 @@ def nanodet_boxes(distances, image_size=IMAGE_SIZE):
     return np.concatenate([centres - sides[..., :2], centres + sides[..., 2:]], axis=-1)
 
 
-def detect_objects(model, image, min_score=0.4, iou_threshold=0.6, max_boxes=100):
+def detect_objects(model, image, min_score=0.4, iou_threshold=0.6, max_boxes=None):
     """The objects in a photo of any size.
 
     The photo is letterboxed for the model. Of the boxes of one class that overlap, non-maximum
@@ -86,7 +93,7 @@ def detect_objects(model, image, min_score=0.4, iou_threshold=0.6, max_boxes=100
         image: array (H, W, 3), float, in [0, 1].
         min_score: what a box must score at least, in [0, 1].
         iou_threshold: boxes of a class that overlap more than this count as one object, in [0, 1].
-        max_boxes: how many to return at most, those with the highest scores; >= 1.
+        max_boxes: how many to return at most, those with the highest scores, or None for all.
 
     Returns:
         Dictionary of "boxes", float32 (K, 4) x1, y1, x2, y2 in pixels of the photo; "labels", int32
@@ -97,8 +104,8 @@ def detect_objects(model, image, min_score=0.4, iou_threshold=0.6, max_boxes=100
     """
     min_score = fraction("min_score", min_score)
     size = model.input_shape[1]
-    outputs = model(letterbox(image, size)[np.newaxis])
-    scores, distances = (np.asarray(outputs[name])[0] for name in ("scores", "distances"))
+    outputs = model.predict_on_batch(letterbox(image, size)[np.newaxis])
+    scores, distances = (outputs[name][0] for name in ("scores", "distances"))
     positions, labels = np.nonzero(scores >= min_score)  # a position may be of several classes
     found = {
         "boxes": nanodet_boxes(distances, size)[positions],

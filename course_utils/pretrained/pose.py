@@ -1,10 +1,8 @@
 """MoveNet: where the joints of a body are in a photo."""
 
-import math
-
 import numpy as np
 
-from course_utils._checks import photo
+from course_utils import _checks
 from course_utils.architectures.movenet import HEADS, IMAGE_SIZE, STRIDE
 from course_utils.architectures.movenet import movenet as untrained
 from course_utils.pretrained.letterbox import letterbox, undo_letterbox
@@ -109,15 +107,15 @@ def find_pose(model, image, box=None):
     Raises:
         ValueError: if the image is none of that kind, or the box holds no pixel of it.
     """
-    image = photo("image", image)
+    image = _checks.photo("image", image)
     height, width, _ = image.shape
-    x1, y1, x2, y2 = (0, 0, width, height) if box is None else map(float, box)
-    left, top = max(0, math.floor(x1)), max(0, math.floor(y1))
-    right, bottom = min(width, math.ceil(x2)), min(height, math.ceil(y2))
+    [edges] = _checks.boxes("box", [(0, 0, width, height) if box is None else box], thin=False)
+    left, top = np.maximum(0, np.floor(edges[:2])).astype(int)
+    right, bottom = np.minimum((width, height), np.ceil(edges[2:])).astype(int)
     if left >= right or top >= bottom:
         raise ValueError(f"box must hold a part of an image {width} x {height}, got {box}")
     part = image[top:bottom, left:right]
-    outputs = model(letterbox(part, IMAGE_SIZE)[np.newaxis])
+    outputs = model.predict_on_batch(letterbox(part, IMAGE_SIZE)[np.newaxis])
     keypoints, scores = movenet_decode({name: maps[0] for name, maps in outputs.items()})
     keypoints = undo_letterbox(keypoints, IMAGE_SIZE, part.shape) + np.float32([left, top])
     return {"keypoints": keypoints, "scores": scores}

@@ -47,5 +47,6 @@ def person_mask(model, image):
     image = photo("image", image)
     resize = keras.ops.image.resize
     square = resize(image, (IMAGE_SIZE, IMAGE_SIZE), antialias=True)
-    mask = resize(model(square[np.newaxis])[0], image.shape[:2])
+    [mask] = model.predict_on_batch(np.asarray(square)[np.newaxis])
+    mask = resize(mask, image.shape[:2])
     return np.clip(np.asarray(mask)[..., 0], 0, 1)

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from course_utils._checks import boxes, labels, one_of, rows, scores, whole_number
+from course_utils._checks import boxes, fraction, labels, one_of, photo, rows, scores, whole_number
 
 
 @pytest.mark.parametrize("kind", [int, np.int64, np.int32, np.uint8, np.int8])
@@ -104,6 +104,43 @@ def test_labels_and_scores_of_no_boxes():
         ValueError, match=r"^expected labels of shape \(0,\), one for each box, got"
     ):
         labels("labels", [1], 0)
+
+
+@pytest.mark.parametrize("value", [0, 1, 0.25, np.float32(0.5), np.int64(1)])
+def test_fractions(value):
+    assert fraction("share", value) == value
+    assert type(fraction("share", value)) is float
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.01, np.nan, True, "0.5", None, [0.5]])
+def test_refuses_what_is_no_fraction(value):
+    with pytest.raises(ValueError, match=r"^share must be from 0 to 1, got ") as error:
+        fraction("share", value)
+    assert str(error.value).endswith(repr(value))
+
+
+def test_photos():
+    image = photo("image", [[[0.0, 0.5, 1.0], [0.1, 0.2, 0.3]]])
+    assert image.shape == (1, 2, 3)
+    assert image.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (np.zeros((4, 5)), r"image must have shape \(height, width, 3\), got \(4, 5\)"),
+        (np.zeros((4, 5, 1)), r"got \(4, 5, 1\)"),
+        (np.zeros((1, 4, 5, 3)), r"got \(1, 4, 5, 3\)"),
+        (np.zeros((0, 5, 3)), r"got \(0, 5, 3\)"),
+        (np.zeros((4, 5, 3), np.uint8), "must be float in .* got uint8: divide 8 bits by 255"),
+        (np.full((4, 5, 3), 255.0), r"values in \[0, 1\], got 255 to 255"),
+        (np.full((4, 5, 3), -0.01), "got -0.01 to -0.01"),
+        (np.full((4, 5, 3), np.nan), "got nan to nan"),
+    ],
+)
+def test_refuses_what_is_no_photo(value, message):
+    with pytest.raises(ValueError, match=message):
+        photo("image", value)
 
 
 def test_imports_nothing_heavy():

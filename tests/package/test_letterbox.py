@@ -36,21 +36,9 @@ class TestLetterbox:
         letterbox(image, 2)[:] = 0
         assert image.all()
 
-    @pytest.mark.parametrize(
-        ("image", "message"),
-        [
-            (np.zeros((4, 5)), r"image must have shape \(height, width, 3\), got \(4, 5\)"),
-            (np.zeros((4, 5, 1)), r"got \(4, 5, 1\)"),
-            (np.zeros((1, 4, 5, 3)), r"got \(1, 4, 5, 3\)"),
-            (np.zeros((0, 5, 3)), r"got \(0, 5, 3\)"),
-            (np.zeros((4, 5, 3), np.uint8), "must be float in .* got uint8: divide 8 bits by 255"),
-            (np.full((4, 5, 3), 255.0), r"values in \[0, 1\], got 255 to 255"),
-            (np.full((4, 5, 3), -0.01), "got -0.01 to -0.01"),
-            (np.full((4, 5, 3), np.nan), "got nan to nan"),
-        ],
-    )
-    def test_refuses_an_image(self, image, message):
-        with pytest.raises(ValueError, match=message):
+    @pytest.mark.parametrize("image", [np.zeros((4, 5)), np.full((4, 5, 3), np.nan)])
+    def test_refuses_an_image(self, image):
+        with pytest.raises(ValueError, match=r"^image must have .*, got "):
             letterbox(image, 8)
 
     @pytest.mark.parametrize("size", [0, 8.0, None, True])
@@ -77,6 +65,16 @@ class TestUndoLetterbox:
         moved = undo_letterbox(corners, 80, (10, 40, 3))
         assert moved.dtype == np.float32
         assert moved.tolist() == [[[0, 0], [40, 10]], [[4, -15], [20, 25]]]
+
+    @pytest.mark.parametrize("shape", [(3,), (5, 4), ()])
+    def test_refuses_points(self, shape):
+        with pytest.raises(ValueError, match=r"points must have shape \(\.\.\., 2\), got") as error:
+            undo_letterbox(np.zeros(shape), 80, (10, 40, 3))
+        assert str(error.value).endswith(str(shape))
+
+    def test_refuses_a_size(self):
+        with pytest.raises(ValueError, match=r"size must be a whole number >= 1, got 0.5"):
+            undo_letterbox([1, 2], 0.5, (10, 40, 3))
 
 
 class TestBestInPhoto:

@@ -1,25 +1,23 @@
 """EfficientNet-Lite0 against the PyTorch model its weights come from; its recipe; top-k."""
 
 import csv
-import importlib
 import io
 import os
 import pickle
 import sys
 import types
 from collections import OrderedDict
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import recipe_modules
 from cheaper import untraced, without_weights
 
 from course_utils import data, pretrained
 from course_utils.pretrained import class_names, efficientnet_lite0, top_k
-from course_utils.pretrained.weights import named_weights, set_weights
+from course_utils.pretrained.weights import load_weights, named_weights, set_weights
 
-RECIPES = Path(__file__).parents[2] / "recipes"
 CATS = slice(281, 286)  # tabby, tiger cat, Persian, Siamese, Egyptian cat
 
 # Crops of 224 x 224 pixels of three photos: the top left corner, and what the PyTorch model
@@ -78,11 +76,8 @@ def crop_logits(model, crops):
 
 @pytest.fixture(scope="module")
 def recipe():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "path", [str(RECIPES), *sys.path])  # it imports its neighbour
-        yield importlib.import_module("make_efficientnet_lite0")
-        for name in ("make_efficientnet_lite0", "make_fashion_mnist"):
-            sys.modules.pop(name, None)
+    with recipe_modules.imported("make_efficientnet_lite0") as module:
+        yield module
 
 
 def logits(model, images):
@@ -224,6 +219,19 @@ class TestWeights:
         ]:
             with pytest.raises(ValueError, match=message):
                 set_weights(model, wrong)
+
+    def test_whole_numbers_have_a_scale(self, tmp_path, monkeypatch):
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, name="d")], name="small")
+        kernel = np.array([[1, -2, 127], [0, 4, -127]], np.int8)
+        scale = np.array([[0.5, 0.25, 0.01]], np.float32)
+        bias = np.array([1, 2, 3], np.float16)
+        arrays = {"d/kernel": kernel, "d/kernel:scale": scale, "d/bias": bias}
+        np.savez(tmp_path / "small.npz", **arrays)
+        monkeypatch.setattr("course_utils.pretrained.weights.asset", lambda name: tmp_path / name)
+        assert load_weights(model, "small.npz") is model
+        expected = [[0.5, -0.5, 1.27], [0, 1, -1.27]]
+        np.testing.assert_allclose(np.asarray(model.layers[0].kernel), expected, rtol=1e-6)
+        assert np.asarray(model.layers[0].bias).tolist() == [1, 2, 3]
 
 
 class TestFashionCnn:

@@ -1,23 +1,19 @@
 """BlazeFace and the segmentation of people against the originals in MediaPipe; their recipe."""
 
-import importlib
-import sys
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
+import recipe_modules
 from cheaper import untraced, without_weights
 
 from course_utils import data, pretrained
 from course_utils.architectures import multiply_adds
 from course_utils.architectures.blazeface import blaze_block
 from course_utils.architectures.blazeface import blazeface as untrained_blazeface
-from course_utils.architectures.selfie import channel_weights, decoder_block, inverted_residual
+from course_utils.architectures.mobilenet import channel_weights, inverted_residual
+from course_utils.architectures.selfie import decoder_block
 from course_utils.architectures.selfie import selfie_segmentation as untrained_selfie
 from course_utils.pretrained.weights import named_weights
-
-RECIPES = Path(__file__).parents[2] / "recipes"
 
 # What TensorFlow Lite computes with the original file of BlazeFace for letterboxed photos: the
 # anchors with the highest scores, the scores, and the 16 numbers of the first.
@@ -53,23 +49,18 @@ MASKS = {
 
 @pytest.fixture(scope="module")
 def faces():
-    with untraced():
-        return pretrained.blazeface()
+    return pretrained.blazeface()
 
 
 @pytest.fixture(scope="module")
 def selfie():
-    with untraced():
-        return pretrained.selfie_segmentation()
+    return pretrained.selfie_segmentation()
 
 
 @pytest.fixture(scope="module")
 def recipe():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "path", [str(RECIPES), *sys.path])  # it imports its neighbour
-        yield importlib.import_module("make_mediapipe")
-        for name in ("make_mediapipe", "make_fashion_mnist"):
-            sys.modules.pop(name, None)
+    with recipe_modules.imported("make_mediapipe") as module:
+        yield module
 
 
 def filled(build, shape, value):
@@ -157,8 +148,7 @@ class TestDecoding:
 
 class TestDetectFaces:
     def test_the_astronaut(self, faces):
-        with untraced():
-            found = pretrained.detect_faces(faces, data.photo("astronaut"))
+        found = pretrained.detect_faces(faces, data.photo("astronaut"))
         assert {name: (array.shape, array.dtype) for name, array in found.items()} == {
             "boxes": ((1, 4), np.float32),
             "labels": ((1,), np.int32),
@@ -195,7 +185,7 @@ class TestDetectFaces:
         assert found["keypoints"].shape == (0, 6, 2)
 
     @pytest.mark.parametrize(
-        ("option", "value"), [("min_score", -0.1), ("iou_threshold", 2), ("max_boxes", 1.0)]
+        ("option", "value"), [("min_score", -0.1), ("iou_threshold", 2), ("max_boxes", 1.5)]
     )
     def test_refuses_an_option(self, faces, option, value):
         with untraced(), pytest.raises(ValueError, match=rf"{option} must be .*, got {value}"):
@@ -227,8 +217,7 @@ class TestSelfieSegmentation:
 
     def test_a_mask_has_the_size_of_its_photo(self, selfie):
         photo = data.photo("astronaut")[100:400, :480]
-        with untraced():
-            mask = pretrained.person_mask(selfie, photo)
+        mask = pretrained.person_mask(selfie, photo)
         assert mask.shape == (300, 480)
         assert mask.dtype == np.float32
         assert 0 <= mask.min() < 0.01
@@ -248,10 +237,16 @@ class TestSelfieSegmentation:
 
     @pytest.mark.parametrize(("strides", "filters", "expected"), [(1, 3, 1), (2, 3, 0), (1, 5, 0)])
     def test_a_residual_block_adds_its_input_where_it_fits(self, strides, filters, expected):
-        settings = 4, 3, strides, "relu", True, filters, "b_"
-        y = filled(lambda x: inverted_residual(x, *settings), (4, 6, 3), 0)(np.ones((1, 4, 6, 3)))
+        options = {"strides": strides, "excite": True}
+        block = filled(lambda x: inverted_residual(x, filters, 4, "b_", **options), (4, 6, 3), 0)
+        y = block(np.ones((1, 4, 6, 3)))
         assert y.shape == (1, 4 // strides, 6 // strides, filters)
         np.testing.assert_array_equal(y, expected)
+
+    def test_a_residual_block_need_not_widen(self):
+        block = filled(lambda x: inverted_residual(x, 5, None, "b_"), (4, 6, 3), 1)
+        # Each channel: a window of nine ones, cut off at 6; then the sum of three channels.
+        np.testing.assert_array_equal(block(np.ones((1, 4, 6, 3)))[0, 1, 1], [18] * 5)
 
     def test_a_decoder_block_doubles_the_size_and_weighs_the_other_map(self):
         maps = keras.Input((2, 3, 5)), keras.Input((4, 6, 2))

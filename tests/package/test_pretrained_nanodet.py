@@ -1,12 +1,9 @@
 """NanoDet against the graph that its weights come from; its boxes on photos; its recipe."""
 
-import importlib
-import sys
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
+import recipe_modules
 from cheaper import untraced, without_weights
 
 from course_utils import data
@@ -14,8 +11,6 @@ from course_utils.architectures import depth, multiply_adds
 from course_utils.architectures.nanodet import csp_stage, nanodet_g, path_aggregation
 from course_utils.pretrained import coco_names, detect_objects, nanodet, nanodet_boxes
 from course_utils.pretrained.weights import named_weights
-
-RECIPES = Path(__file__).parents[2] / "recipes"
 
 # What TensorFlow.js 4.22 computes with the original graph, decoded and suppressed by another
 # program: class, score, box in pixels of the photo. Scores below 0.45 are left out.
@@ -48,17 +43,13 @@ REFERENCE = {
 
 @pytest.fixture(scope="module")
 def model():
-    with untraced():
-        return nanodet()
+    return nanodet()
 
 
 @pytest.fixture(scope="module")
 def recipe():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "path", [str(RECIPES), *sys.path])  # it imports its neighbour
-        yield importlib.import_module("make_nanodet")
-        for name in ("make_nanodet", "make_fashion_mnist"):
-            sys.modules.pop(name, None)
+    with recipe_modules.imported("make_nanodet") as module:
+        yield module
 
 
 def matching(found, label, box):
@@ -87,8 +78,7 @@ class TestNanodet:
 
     @pytest.mark.parametrize("name", REFERENCE)
     def test_boxes_of_the_original(self, model, name):
-        with untraced():
-            found = detect_objects(model, data.photo(name), min_score=0.45)
+        found = detect_objects(model, data.photo(name), min_score=0.45)
         assert len(found["boxes"]) == len(REFERENCE[name])
         assert np.all(np.diff(found["scores"]) <= 0)
         for label, score, box in REFERENCE[name]:
@@ -188,6 +178,10 @@ class TestNanodetBoxes:
             nanodet_boxes(np.zeros(shape))
         assert str(error.value).endswith(str(shape))
 
+    def test_refuses_a_size(self):
+        with pytest.raises(ValueError, match=r"image_size must be a multiple of 32 .* got 400"):
+            nanodet_boxes(np.zeros((3281, 4, 11)), 400)
+
 
 class TestDetectObjects:
     def test_types(self, model):
@@ -216,10 +210,10 @@ class TestDetectObjects:
     @pytest.mark.parametrize(
         ("option", "value", "message"),
         [
-            ("min_score", 1.5, r"min_score must be a number in \[0, 1\], got 1.5"),
+            ("min_score", 1.5, "min_score must be from 0 to 1, got 1.5"),
             ("min_score", "0.4", "got '0.4'"),
-            ("iou_threshold", np.nan, r"iou_threshold must be a number in \[0, 1\], got nan"),
-            ("max_boxes", 0, "max_boxes must be a whole number >= 1, got 0"),
+            ("iou_threshold", np.nan, "iou_threshold must be from 0 to 1, got nan"),
+            ("max_boxes", -1, "max_boxes must be a whole number >= 0, got -1"),
         ],
     )
     def test_refuses_an_option(self, model, option, value, message):
