@@ -3,6 +3,8 @@
 import numpy as np
 
 from course_utils.detection import boxes
+from course_utils.exercises import head_09
+from course_utils.exercises.head_09 import ANCHORS, CLASSES, ROWS
 from course_utils.exercises.judge import Exercises
 
 EXERCISES = Exercises()
@@ -18,8 +20,10 @@ EXERCISES.answer(
         "the sum of both areas counts the shared part twice.": 16 / (48 + 36),
         "this divides by the area of the first box; the union is larger.": 16 / 48,
         "boxes are edges: a box from 2 to 10 is 8 wide, not 9.": 25 / (63 + 49 - 25),
-        "the last two numbers are x2 and y2, not width and height.": 30 / (90 + 84 - 30),
+        "the first box is in xywh: convert it before you compare.": 6 / (18 + 36 - 6),
+        "the second box is in xyxy: its last two numbers are edges.": 20 / (48 + 84 - 20),
     },
+    tolerance=1e-3,
     praise="4/17: at a threshold of 0.5 these two would not count as the same object.",
 )
 
@@ -90,10 +94,12 @@ def suppress_per_class(corners, scores, labels, threshold):
     return _suppress(corners, scores, labels, threshold)
 
 
-def _decode(offsets, anchors, variances=(0.1, 0.2), origin=0.5, grow=np.exp):
+def _decode(
+    offsets, anchors, variances=(0.1, 0.2), origin=0.5, grow=np.exp, pixels=False, old=False
+):
     corners, sizes = anchors[:, :2], anchors[:, 2:] - anchors[:, :2]
-    centres = corners + origin * sizes + variances[0] * offsets[:, :2] * sizes
-    sizes = sizes * grow(variances[1] * offsets[:, 2:])
+    centres = corners + origin * sizes + variances[0] * offsets[:, :2] * (1 if pixels else sizes)
+    sizes = sizes * (1 if old else grow(variances[1] * offsets[:, 2:]))
     return np.hstack([centres - sizes / 2, centres + sizes / 2])
 
 
@@ -115,6 +121,15 @@ def _anchors(count):
         "the offsets were divided by the variances, so multiply by them.": (
             lambda *case: _decode(*case, variances=(1, 1))
         ),
+        "encode divided by the variances; this divides once more.": (
+            lambda *case: _decode(*case, variances=(10, 5))
+        ),
+        "tx and ty count in widths and heights of the anchor, not in pixels.": (
+            lambda *case: _decode(*case, pixels=True)
+        ),
+        "the corners lie around the new centre by half the new size.": (
+            lambda *case: _decode(*case, old=True)
+        ),
         "tx and ty move the centre of the anchor, not its corner.": (
             lambda *case: _decode(*case, origin=0)
         ),
@@ -128,7 +143,9 @@ def decode(offsets, anchors):
     return _decode(offsets, anchors)
 
 
-def _true_positives(corners, scores, objects, threshold, taken=0, wait=False, order=None):
+def _true_positives(
+    corners, scores, objects, threshold, taken=0, wait=False, order=None, touched=False
+):
     """The function of 09.4, right or with one of the usual faults."""
     overlaps, hits = boxes.iou(corners, objects), []
     found = np.full(len(objects), False)
@@ -136,7 +153,7 @@ def _true_positives(corners, scores, objects, threshold, taken=0, wait=False, or
         best = overlaps[index].argmax()
         hits.append(overlaps[index, best] >= threshold and not (wait and found[best]))
         found[best] |= hits[-1]
-        overlaps[:, best] *= taken if hits[-1] and not wait else 1
+        overlaps[:, best] *= taken if (hits[-1] or touched) and not wait else 1
     return np.array(hits)
 
 
@@ -148,6 +165,13 @@ def _first_free(corners, scores, objects, threshold):
         hits.append(enough[index].any())
         enough[:, enough[index].argmax()] &= not hits[-1]
     return np.array(hits)
+
+
+def _objects_choose(corners, scores, objects, threshold):
+    """A wrong function: each object takes the detection that overlaps it most."""
+    overlaps = boxes.iou(corners, objects)
+    best = overlaps.argmax(axis=0)[overlaps.max(axis=0) >= threshold]
+    return np.isin(np.argsort(-scores), best)
 
 
 def _seen(objects, count):
@@ -198,6 +222,12 @@ OBJECTS = np.array([[0, 0, 10, 10], [4, 0, 14, 10], [30, 30, 44, 42.0]])
         ),
         "this gives up when the best object is taken, as Pascal VOC's tool did; COCO's takes the "
         "best of those that are free.": lambda *case: _true_positives(*case, wait=True),
+        "a detection that is not near enough leaves its object free.": (
+            lambda *case: _true_positives(*case, touched=True)
+        ),
+        "here each object chooses; it is the detections that choose, by falling score.": (
+            _objects_choose
+        ),
         "of the free objects it takes the one it overlaps most, not the first that will do.": (
             _first_free
         ),
@@ -213,59 +243,9 @@ def true_positives(corners, scores, objects, threshold):
     return _true_positives(corners, scores, objects, threshold)
 
 
-ROWS, ANCHORS, CLASSES = 12, 6, 10
-
-
-def _head(classes=CLASSES + 1, padding="same", softmax=True, axis=-1, mixed=False):
-    """The head of 09.5, right or with one of the usual faults."""
-    import keras
-    from keras import layers
-
-    features = keras.Input((ROWS, ROWS, 32))
-
-    def predict(numbers, name=None):
-        x = layers.Conv2D(ANCHORS * numbers, 3, padding=padding)(features)
-        if mixed:
-            x = layers.Permute((3, 1, 2))(x)
-        return layers.Reshape((-1, numbers), name=name)(x)
-
-    scores = predict(classes)
-    if softmax:
-        scores = layers.Softmax(axis=axis, name="softmax")(scores)
-    return keras.Model(features, {"scores": scores, "offsets": predict(4, "offsets")})
-
-
-def _outputs(model, features):
-    return {name: np.array(value)[0] for name, value in model(features).items()}
-
-
-def _adds_up(axis):
-    """A function of a model: whether its scores add up to 1 along an axis (anchors, classes)."""
-
-    def adds_up(model):
-        features = np.random.default_rng(0).normal(size=(1, ROWS, ROWS, 32))
-        return np.allclose(_outputs(model, features)["scores"].sum(axis), 1, atol=1e-3)
-
-    return adds_up
-
-
-def _is_local(model):
-    """Whether a change at one position reaches the anchors of its neighbours only, all of them."""
-    features = np.random.default_rng(0).normal(size=(1, ROWS, ROWS, 32))
-    changed = features.copy()
-    changed[0, 3, 7] += 1
-    before, after = _outputs(model, features), _outputs(model, changed)
-    reached = np.zeros((ROWS, ROWS, ANCHORS), bool)
-    reached[2:5, 6:9] = True
-    return all(
-        np.array_equal(np.abs(after[name] - before[name]).max(axis=-1) > 1e-6, reached.ravel())
-        for name in before
-    )
-
-
 @EXERCISES.network(
     "09.5",
-    "for each anchor 10 classes and the background, and 4 offsets.",
+    "two 3 x 3 convolutions: for each anchor 10 classes and the background, and 4 offsets.",
     input_shape=(ROWS, ROWS, 32),
     output_shape={
         "scores": (ROWS * ROWS * ANCHORS, CLASSES + 1),
@@ -273,28 +253,40 @@ def _is_local(model):
     },
     parameters=(9 * 32 + 1) * ANCHORS * (CLASSES + 1 + 4),
     must={
-        "look at the axis of the softmax.": lambda model: not _adds_up(axis=0)(model),
-        "the scores of one anchor, background included, should add up to 1.": _adds_up(axis=1),
+        "offsets are below 0 as well as above: no activation on them.": head_09.has_both_signs,
+        "no activation between the convolution and the softmax: it makes scores equal.": (
+            head_09.scores_differ
+        ),
+        "look at the axis of the softmax.": lambda model: not head_09.adds_up(axis=0)(model),
+        "the scores of one anchor, background included, should add up to 1.": head_09.adds_up(
+            axis=1
+        ),
         "the numbers of an anchor should come from its own position and the eight around it: "
-        "reshape from (rows, columns, anchors * numbers) straight away.": _is_local,
+        "reshape from (rows, columns, anchors * numbers) straight away.": head_09.is_local,
     },
     mistakes={
         "where would the score of an anchor go that has no object?": (
-            lambda: _head(classes=CLASSES)
+            lambda: head_09.build(classes=CLASSES)
         ),
         "without padding the anchors at the border get no numbers.": (
-            lambda: _head(padding="valid")
+            lambda: head_09.build(padding="valid")
         ),
         "put a softmax over the 11 scores of each anchor, behind the reshape.": (
-            lambda: _head(softmax=False)
+            lambda: head_09.build(softmax=False)
         ),
         "this softmax runs over the anchors, so that they compete for a class; it is the classes "
-        "that compete.": lambda: _head(axis=1),
+        "that compete.": lambda: head_09.build(axis=1),
+        "the scores' convolution has an activation; the softmax wants its numbers as they are.": (
+            lambda: head_09.build(activations=("relu", None))
+        ),
+        "the offsets' convolution has an activation; then no box moves left.": (
+            lambda: head_09.build(activations=(None, "relu"))
+        ),
         "the axes are mixed up: before the reshape the channels must come last.": (
-            lambda: _head(mixed=True)
+            lambda: head_09.build(mixed=True)
         ),
     },
     praise="this is SSD's head for one feature map; SSD has one for each of six.",
 )
 def head():
-    return _head()
+    return head_09.build()
