@@ -16,6 +16,7 @@ from strange_answers import STRANGE
 
 from course_utils import exercises, transfer
 from course_utils.architectures.lenet import CodeDistance
+from course_utils.detection import boxes, metrics
 from course_utils.exercises.judge import find
 from course_utils.exercises.kinds import CORRECT, UNANSWERED, WRONG, Function, Verdict
 from course_utils.exercises.networks import Network
@@ -186,6 +187,26 @@ def pipeline_with_all_that_helps(names, labels, load, augment, batch_size):
     return dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
 
 
+def kept_by_the_package(corners, scores, labels, threshold):
+    return np.isin(np.arange(len(corners)), boxes.nms_per_class(corners, scores, labels, threshold))
+
+
+def true_positives_by_the_metric(corners, scores, objects, threshold):
+    truth = [{"boxes": objects, "labels": np.zeros(len(objects), int)}]
+    found = [{"boxes": corners, "labels": np.zeros(len(corners), int), "scores": scores}]
+    return metrics.outcomes(truth, found, 0, threshold)[1]
+
+
+def true_positives_by_keys(corners, scores, objects, threshold):
+    free, hits = set(range(len(objects))), []
+    for box in corners[np.argsort(-scores)]:
+        overlaps = {key: boxes.iou([box], objects[[key]]).item() for key in free}
+        best = max(overlaps, key=overlaps.get, default=None)
+        hits.append(best is not None and overlaps[best] >= threshold)
+        free -= {best} if hits[-1] else set()
+    return hits
+
+
 @pytest.mark.parametrize(
     ("name", "answer"),
     [
@@ -219,6 +240,10 @@ def pipeline_with_all_that_helps(names, labels, load, augment, batch_size):
         ("05b.4", lambda logits, temperature: ops.softmax(logits / temperature)),
         ("05b.6", fold_by_trying),
         ("07.5", pipeline_with_all_that_helps),
+        ("09.2", kept_by_the_package),
+        ("09.3", boxes.decode),
+        ("09.4", true_positives_by_the_metric),
+        ("09.4", true_positives_by_keys),
     ],
 )
 def test_other_ways_are_right(name, answer):
@@ -282,6 +307,11 @@ def test_each_mistake_gets_its_own_hint(name):
             "06.4",
             lambda model: setattr(model.optimizer, "learning_rate", 0),
             "learning rate at all",
+        ),
+        (
+            "09.5",
+            lambda model: setattr(model.get_layer("softmax"), "axis", 1),
+            "softmax runs over the anchors",
         ),
     ],
 )
