@@ -14,6 +14,7 @@ import numpy as np
 from course_utils.exercises.compare import ANY_ERROR, describe, numbers, stopped
 
 BATCH = 32  # images that run through a model at a time
+PIXELS = 2**16  # and no more than this, as all that a model computes on the way is kept meanwhile
 
 
 def about_kind(answer):
@@ -108,8 +109,10 @@ def kind_of_outputs(model, shape):
 
 def run(model, images):
     """The outputs of a model for all images, as an array."""
-    starts = range(0, len(images), BATCH)
-    return np.concatenate([numbers(call(model, images[i : i + BATCH])) for i in starts])
+    height, width = (*images.shape[1:3], 1)[:2]
+    batch = max(1, min(BATCH, PIXELS // (height * width)))
+    starts = range(0, len(images), batch)
+    return np.concatenate([numbers(call(model, images[i : i + batch])) for i in starts])
 
 
 def call(model, images):
