@@ -71,7 +71,7 @@ HARMLESS = {
 
 
 def as_unparsed(source):
-    """The same code with the brackets and spaces that this Python writes; a block's head as it is."""
+    """The same code with the brackets and spaces that this Python writes; heads of blocks as is."""
     return source if source.endswith(":") else ast.unparse(ast.parse(source))
 
 
