@@ -52,6 +52,21 @@ HARMLESS = {
     "06.3": {
         "return 255 * images[..., ::-1] - [103.939, 116.779, 123.68]": "NumPy takes a list as well"
     },
+    "08.2": dict.fromkeys(
+        (
+            "def mean_iou(found, truth, num_classes):",
+            "a, b = (found == label, truth == label)",
+            "b, a = (truth == label, found == label)",
+            "if np.any(b | a):",
+            "values.append(np.sum(a & b) / np.sum(b | a))",
+            "values.append(np.sum(b & a) / np.sum(a | b))",
+        ),
+        "the IoU does not ask which mask is which",
+    ),
+    "08.3": {
+        "if (right, down) != (1, 1):": "both are 1",
+        "return np.argwhere(is_peak)[:, 0 + 1::-1]": "there are two columns",
+    },
     "09.2": {
         "shifted = corners - labels[:, np.newaxis] * corners.max()": "they move the other way",
         "overlaps = boxes.iou(shifted[kept], shifted[[index]])": "the order does not matter",
@@ -61,8 +76,8 @@ HARMLESS = {
 
 
 def as_unparsed(source):
-    """The same code with the brackets and spaces that this Python writes."""
-    return ast.unparse(ast.parse(source))
+    """The same code with the brackets and spaces that this Python writes; heads of blocks as is."""
+    return source if source.endswith(":") else ast.unparse(ast.parse(source))
 
 
 @pytest.mark.parametrize(
