@@ -10,32 +10,22 @@ from course_utils.exercises.judge import Exercises
 EXERCISES = Exercises()
 rng = np.random.default_rng(8)
 
+RIGHT, IOU, DICE = 39_900 / 40_000, 100 / 200, 200 / 300
+
 EXERCISES.answer(
     "08.1",
-    (39_900 / 40_000, 100 / 200, 200 / 300),
+    (RIGHT, IOU, DICE),
     "half of the tumour is 100 pixels, and only they are marked.",
     mistakes={
         "the network marks nothing wrongly, but it misses 100 pixels, and those are wrong.": (
-            1.0,
-            100 / 200,
-            200 / 300,
+            (1.0, IOU, DICE)
         ),
-        "the accuracy counts all pixels, the background's as well.": (
-            100 / 200,
-            100 / 200,
-            200 / 300,
-        ),
+        "the accuracy counts all pixels, the background's as well.": (100 / 200, IOU, DICE),
         "what is in both masks stands in both of them: the union counts it once.": (
-            39_900 / 40_000,
-            100 / 300,
-            200 / 300,
+            (RIGHT, 100 / 300, DICE)
         ),
-        "Dice counts the pixels in both masks twice, above as below.": (
-            39_900 / 40_000,
-            100 / 200,
-            100 / 300,
-        ),
-        "IoU and Dice are the other way round.": (39_900 / 40_000, 200 / 300, 100 / 200),
+        "Dice counts the pixels in both masks twice, above as below.": (RIGHT, IOU, 100 / 300),
+        "IoU and Dice are the other way round.": (RIGHT, DICE, IOU),
     },
     praise="nearly every pixel is right, and half of the tumour is missed.",
 )
