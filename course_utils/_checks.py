@@ -180,6 +180,14 @@ def scores(name, value, count):
     return rows(name, _one_each(name, value, count)[:, None], 1)[:, 0]
 
 
+def predictions_for(truth, predictions):
+    """Checks that there are as many predictions as images whose truth is known."""
+    if len(truth) != len(predictions):
+        raise ValueError(
+            f"expected predictions for {len(truth)} images, got them for {len(predictions)}"
+        )
+
+
 def _one_each(name, value, count):
     import numpy as np
 

@@ -16,9 +16,8 @@ that was cut off goes on with what is missing.
 """
 
 import argparse
-import csv
-import hashlib
 import string
+from functools import partial
 from pathlib import Path
 
 from course_utils import notebook
@@ -30,6 +29,7 @@ import matplotlib as mpl  # noqa: E402
 import numpy as np  # noqa: E402
 from keras import layers  # noqa: E402
 from PIL import Image, ImageDraw, ImageFont  # noqa: E402
+from runs import complete  # noqa: E402
 
 from course_utils import data  # noqa: E402
 
@@ -215,27 +215,22 @@ LONG_RUN = (moved, "shift", 5000, 108)
 LONG_SEEDS = range(3)
 
 
+def rounded(run, *setting):
+    for test, value in run(*setting):
+        yield test, f"{value:.4f}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--target", type=Path, default=TARGET)
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     options = parser.parse_args()
-    rows = []
-    if options.target.exists():
-        with open(options.target, newline="") as file:
-            rows = [tuple(row) for row in csv.reader(file)][1:]
-    for seed in options.seeds:
-        for run, name, images, epochs in [*RUNS, *([LONG_RUN] if seed in LONG_SEEDS else [])]:
-            key = (run.__name__, name, str(images), str(epochs), str(seed))
-            if key in {row[:5] for row in rows}:
-                continue
-            rows += [
-                (*key, test, f"{value:.4f}") for test, value in run(name, images, epochs, seed)
-            ]
-            print(*rows[-1])
-            with open(options.target, "w", newline="") as file:
-                csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
-    print(options.target.name, hashlib.sha256(options.target.read_bytes()).hexdigest())
+    runs = [
+        ((run.__name__, *setting, seed), partial(rounded, run, *setting, seed))
+        for seed in options.seeds
+        for run, *setting in [*RUNS, *([LONG_RUN] if seed in LONG_SEEDS else [])]
+    ]
+    complete(options.target, COLUMNS, runs)
 
 
 if __name__ == "__main__":

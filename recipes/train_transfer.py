@@ -159,10 +159,11 @@ def tuned_at(first, batch_norm, rate, seed):
     x, y, x_test, y_test = task_images("photos")
     model, start = model_to_tune(batch_norm)
     model.set_weights(start)
-    keras.utils.set_random_seed(seed)
-    head = new_head(model.get_layer("logits").input.shape[1], 5)
     if first == "head first":
         head, _ = trained_head(seed)
+    else:
+        keras.utils.set_random_seed(seed)
+        head = new_head(model.get_layer("logits").input.shape[1], 5)
     model.get_layer("logits").set_weights(head.layers[-2].get_weights())
     reset(model, rate, seed)
     model.fit(x, y, epochs=10, batch_size=20, verbose=0)

@@ -41,10 +41,7 @@ def sort_errors(truth, predictions, score_threshold=0.3, iou_threshold=0.5, back
         ValueError: if truth and predictions differ in length, what they hold does not fit, or the
             thresholds are out of range.
     """
-    if len(truth) != len(predictions):
-        raise ValueError(
-            f"expected predictions for {len(truth)} images, got them for {len(predictions)}"
-        )
+    _checks.predictions_for(truth, predictions)
     if not 0 < background < iou_threshold <= 1:
         raise ValueError(
             "expected 0 < background < iou_threshold <= 1, "

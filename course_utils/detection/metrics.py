@@ -221,10 +221,7 @@ def _pairs(objects, found):
 
 def _tables(truth, predictions):
     """Objects and detections of all images, in columns: "images", "boxes", "labels", ..."""
-    if len(truth) != len(predictions):
-        raise ValueError(
-            f"expected predictions for {len(truth)} images, got them for {len(predictions)}"
-        )
+    _checks.predictions_for(truth, predictions)
     return _table("truth", truth, "crowd"), _table("predictions", predictions, "scores")
 
 

@@ -14,6 +14,8 @@ from labs_helpers import FILLED, embedded, fresh, press_until, spoken, until
 
 from course_utils import convolution, labs
 
+pytest_plugins = "lab_fixtures"
+
 # Scripts that bring a lab into a state whose looks are checked; the last of them makes it higher.
 STATES = {
     "augment": (
@@ -54,12 +56,6 @@ NARROW = {
     "shapes": (),
     "teachable": (),
 }
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with open_browser() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,14 @@ import sys
 
 import numpy as np
 import pytest
-from browser import open_browser
 from build_book import ROOT
-from cheaper import untraced
 from keras import layers
-from labs_helpers import embedded, fresh, press_until, spoken
+from labs_helpers import press_until, spoken
 
 from course_utils import labs, pretrained
+
+pytest_plugins = "lab_fixtures"
+LAB = "augment"  # what `lab` is
 
 # One value on each side of the one at rest, on no round number of pixels or degrees.
 CASES = {
@@ -27,25 +28,6 @@ CASES = {
     "contrast": (30, 165),
     "brightness": (-35, 20),
 }
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with open_browser() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def shared(browser, tmp_path_factory):
-    with embedded(browser, tmp_path_factory.mktemp("augment"), "augment") as (page, _):
-        yield page
-
-
-@pytest.fixture
-def lab(shared):
-    """(page, frame) of the lab as it opens, 800 pixels wide."""
-    with untraced():  # what is under test here is no Python
-        yield shared, fresh(shared)
 
 
 @pytest.fixture(scope="module")

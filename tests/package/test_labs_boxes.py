@@ -6,32 +6,14 @@ import re
 
 import numpy as np
 import pytest
-from browser import open_browser
-from cheaper import untraced
-from labs_helpers import embedded, fresh, press_until, spoken, until
+from labs_helpers import embedded, press_until, spoken, until
 from PIL import Image
 
 from course_utils import labs
 from course_utils.detection import boxes, metrics, scenes
 
-
-@pytest.fixture(scope="module")
-def browser():
-    with open_browser() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def shared(browser, tmp_path_factory):
-    with embedded(browser, tmp_path_factory.mktemp("boxes"), "boxes") as (page, _):
-        yield page
-
-
-@pytest.fixture
-def lab(shared):
-    """(page, frame) of the lab as it opens, 800 pixels wide."""
-    with untraced():  # what is under test here is no Python
-        yield shared, fresh(shared)
+pytest_plugins = "lab_fixtures"
+LAB = "boxes"  # what `lab` is
 
 
 def random_boxes(rng, count, step):

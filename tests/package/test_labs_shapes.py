@@ -4,32 +4,14 @@ import re
 import keras
 import numpy as np
 import pytest
-from browser import open_browser
-from cheaper import untraced
 from labs_helpers import embedded, fresh, press_until, spoken, until
 
 from course_utils import architectures, convolution
 
+pytest_plugins = "lab_fixtures"
+LAB = "shapes"  # what `lab` is
+
 SOUGHT = ["size", "channels", "parameters", "multiplyAdds", "field", "jump", "start"]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with open_browser() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def shared(browser, tmp_path_factory):
-    with embedded(browser, tmp_path_factory.mktemp("shapes"), "shapes") as (page, _):
-        yield page
-
-
-@pytest.fixture
-def lab(shared):
-    """(page, frame) of the lab as it opens, 800 pixels wide."""
-    with untraced():  # what is under test here is no Python
-        yield shared, fresh(shared)
 
 
 def plain(text):

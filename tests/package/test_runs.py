@@ -55,13 +55,6 @@ def test_a_missing_file_is_named():
 # What ships --------------------------------------------------------------------------------------
 
 
-def seeds_by_setting(name, settings, **wanted):
-    found = {}
-    for row in runs.load(name, **wanted):
-        found.setdefault(tuple(row[list(settings)].tolist()), []).append(row["seed"])
-    return found
-
-
 def test_curves_of_degradation_are_whole():
     """Each network was trained once a seed, for the same number of epochs."""
     epochs = {}
@@ -76,7 +69,9 @@ def test_curves_of_degradation_are_whole():
 def test_the_runs_of_chapter_6_are_whole():
     """Every setting was run once a seed: five times, or three where the set is large."""
     settings = ["experiment", "task", "images_a_class", "method", "setting"]
-    found = seeds_by_setting("transfer", settings)
+    found = {}
+    for row in runs.load("transfer"):
+        found.setdefault(row[settings].tolist(), []).append(row["seed"])
     assert {experiment for experiment, *_ in found} == {"rates", "matrix", "halves"}
     for (_, _, count, _, _), seeds in found.items():
         assert seeds == list(range(3 if count == 900 else 5))
