@@ -1,7 +1,5 @@
 """Exercises of chapter 01, neural networks in Keras."""
 
-import math
-
 import numpy as np
 
 from course_utils.exercises.judge import Exercises
@@ -23,28 +21,161 @@ EXERCISES.answer(
 )
 
 
-@EXERCISES.function(
+EXERCISES.answer(
     "01.2",
-    "first the steps of one epoch, rounded up, then times the epochs.",
-    cases=[(8500, 64, 6), (90, 10, 2), (100, 10, 3), (10, 32, 5), (1001, 100, 1)],
+    {"G": "rate too small", "H": "labels mixed up", "I": "overfitting"},
+    "ask of each: are the curves low, is there a gap, are they still falling? The cells above show "
+    "each cause.",
     mistakes={
-        "you rounded down, so the last images of each epoch are never used. Keras makes a smaller "
-        "batch of them.": lambda images, size, epochs: epochs * (images // size),
-        "you rounded to the nearest number, so a last batch that is less than half full gets lost. "
-        "Round up.": lambda images, size, epochs: epochs * round(images / size),
-        "where the images fill their batches exactly, no smaller one follows: round up instead of "
-        "adding 1.": lambda images, size, epochs: epochs * (images // size + 1),
-        "adding a half and rounding fails where the batches are full: `round(9.5)` is 10. Round up "
-        "with `math.ceil`.": lambda images, size, epochs: epochs * round(images / size + 0.5),
-        "you rounded once at the end, but each epoch ends with a small batch of its own. Round the "
-        "steps of an epoch.": lambda images, size, epochs: math.ceil(epochs * images / size),
-        "these are the steps of one epoch.": lambda images, size, _: math.ceil(images / size),
-        "a step is whole, even if its batch is not full: round up.": lambda n, b, e: e * n / b,
-        "a step takes a whole batch, not one image.": lambda images, _, epochs: epochs * images,
+        "G: underfitting and a small rate are both high. Is G still falling?": {
+            "G": "underfitting",
+            "H": "labels mixed up",
+            "I": "overfitting",
+        },
+        "H: overfitting begins with something that holds for other images: the validation loss "
+        "first falls. Does it in H?": {
+            "G": "rate too small",
+            "H": "overfitting",
+            "I": "overfitting",
+        },
+        "H and I are exchanged: in which of them did the validation loss fall at first?": {
+            "G": "rate too small",
+            "H": "overfitting",
+            "I": "labels mixed up",
+        },
+        "I: what does its validation loss do after the first ten epochs?": {
+            "G": "rate too small",
+            "H": "labels mixed up",
+            "I": "healthy",
+        },
+        "H: a rate that is too large makes the training loss jump. In H it falls smoothly.": {
+            "G": "rate too small",
+            "H": "rate too large",
+            "I": "overfitting",
+        },
+    },
+    praise="in H the labels are learned by heart, and say nothing about other images.",
+)
+
+
+def _gradient(w, b, x, y):
+    error = w * x + b - y
+    return np.mean(2 * error * x), np.mean(2 * error)
+
+
+def _w_first(w, b, x, y, rate):
+    w = w - rate * _gradient(w, b, x, y)[0]
+    return w, b - rate * _gradient(w, b, x, y)[1]
+
+
+@EXERCISES.function(
+    "01.3",
+    "both derivatives begin with 2 (wx + b - y); the one by w is multiplied by x. Take the mean, "
+    "and go against the gradient.",
+    cases=[
+        (0.0, 0.0, np.array([1.0, 2.0]), np.array([2.0, 4.0]), 0.1),
+        (1.5, -0.5, rng.normal(0, 1, 7), rng.normal(0, 1, 7), 0.03),
+        (2.0, 1.0, np.array([3.0]), np.array([7.0]), 0.5),
+    ],
+    mistakes={
+        "you go uphill: the gradient says where the loss grows, so subtract it, multiplied by the "
+        "rate.": lambda w, b, x, y, rate: step(w, b, x, y, -rate),
+        "the derivative of a square has a factor of 2.": lambda *case: step(*case[:4], case[4] / 2),
+        "the loss is a mean over the batch, and you took the sum: your step grows with the size of "
+        "the batch.": lambda w, b, x, y, rate: step(w, b, x, y, rate * len(x)),
+        "you used the new w for the derivative by b. Both belong to the old w and b: compute "
+        "them first, then move.": _w_first,
+        "b has to move as well.": lambda w, b, *others: (step(w, b, *others)[0], b),
+        "you forgot the learning rate.": lambda w, b, x, y, rate: step(w, b, x, y, 1.0),
+        "this is the gradient; asked were the new w and b.": lambda *case: _gradient(*case[:-1]),
+        "w comes first, then b.": lambda *case: step(*case)[::-1],
     },
 )
-def count_steps(images, batch_size, epochs):
-    return epochs * math.ceil(images / batch_size)
+def step(w, b, x, y, rate):
+    by_w, by_b = _gradient(w, b, x, y)
+    return w - rate * by_w, b - rate * by_b
+
+
+def _mended(
+    outputs=10, hidden="relu", last="softmax", loss="sparse_categorical_crossentropy", scale=None
+):
+    import keras
+    from keras import layers
+
+    model = keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            *([] if scale is None else [layers.Rescaling(scale)]),
+            layers.Flatten(),
+            layers.Dense(64, activation=hidden),
+            layers.Dense(outputs, activation=last),
+        ]
+    )
+    if loss:
+        model.compile("adam", loss, metrics=["accuracy"])
+    return model
+
+
+def _layer(model, kind):
+    return next((one for one in model.layers if type(one).__name__ == kind), None)
+
+
+@EXERCISES.network(
+    "01.4",
+    "leave the rest as it is.",
+    input_shape=(28, 28, 1),
+    output_shape=(10,),
+    parameters=784 * 64 + 64 + 64 * 10 + 10,
+    layers=["Flatten", "Dense", "Dense"],
+    outputs="probabilities",
+    compiled=True,
+    must={
+        "the pixels run from 0 to 1 already: divided by 255 once more, all of them are nearly 0.": (
+            lambda model: _layer(model, "Rescaling") is None
+        ),
+        "a softmax in the hidden layer leaves 64 numbers that sum to 1, about a sixty-fourth each. "
+        "Which activation do hidden layers have?": lambda model: (
+            _layer(model, "Dense").activation.__name__ == "relu"
+        ),
+        "the labels are whole numbers from 0 to 9, and this loss expects something else.": (
+            lambda model: "sparse" in str(getattr(model.loss, "name", model.loss)).lower()
+        ),
+    },
+    mistakes={
+        "there are ten classes, so ten outputs: a softmax over a single one always gives 1.": (
+            lambda: _mended(outputs=1)
+        ),
+        "a network with these outputs expects logits in its loss; the softmax was right.": (
+            lambda: _mended(last=None)
+        ),
+        "a sigmoid gives ten numbers that need not sum to 1; each image has one class.": (
+            lambda: _mended(last="sigmoid")
+        ),
+        "compile it, with the loss that belongs to these labels.": lambda: _mended(loss=None),
+    },
+    praise="four mistakes, and only one of them would have raised an error.",
+)
+def mended_network():
+    return _mended()
+
+
+@EXERCISES.trained(
+    "01.5",
+    "was the network trained for a few epochs, on all classes, and is the learning rate neither "
+    "too large nor too small?",
+    accuracy=0.82,
+    parameters=(None, 30_000),
+    must={
+        "dense layers only: convolutions come in chapter 3.": lambda model: all(
+            "Conv" not in type(layer).__name__ for layer in model.layers
+        ),
+    },
+    praise="Half of the chapter's parameters, and about as accurate.",
+)
+def test_images():
+    from course_utils import data
+
+    return data.fashion_mnist()[1]
 
 
 def _softmax(scores, offset=0, axis=-1):
@@ -52,101 +183,12 @@ def _softmax(scores, offset=0, axis=-1):
     return exponentials / exponentials.sum(axis, keepdims=True)
 
 
-@EXERCISES.function(
-    "01.3",
-    "subtract the largest score of each row first, then exponentiate and divide by the sum of the "
-    "row.",
-    cases=[
-        (np.array([2.0, 1.0, -1.0]),),
-        (rng.normal(0, 3, (4, 6)),),
-        (np.array([[1000.0, 999.0], [-1000.0, 0.0]]),),
-        (np.array([-1000.0, -1001.0, -1002.0]),),
-        (np.array([[1000.0, -1000.0, -900.0]]),),
-    ],
-    mistakes={
-        "right for small scores; large ones overflow, and very negative ones become 0.": _softmax,
-        "a batch must sum to 1 in each row, and yours does so over all rows together. Sum along "
-        "the last axis.": lambda scores: _softmax(scores, scores.max(), axis=None),
-        "you summed over the images of the batch; sum over the classes, which are the last axis of "
-        "the scores.": lambda scores: _softmax(scores, scores.max(axis=0), axis=0),
-        "these do not sum to 1 yet: divide the exponentials of each row by their sum, as the last "
-        "step.": lambda scores: np.exp(scores - scores.max(axis=-1, keepdims=True)),
-        "nearly: you subtract the largest score of the whole batch. A row that lies far below it "
-        "becomes 0 / 0; take the largest of each row.": lambda x: _softmax(x, x.max()),
-        "nearly: you subtract the mean of each row, and a score far above it still overflows. Take "
-        "the largest.": lambda scores: _softmax(scores, scores.mean(axis=-1, keepdims=True)),
-    },
-    praise="this is what every library does.",
-)
-def safe_softmax(scores):
+def _safe_softmax(scores):
     return _softmax(scores, scores.max(axis=-1, keepdims=True))
 
 
 def _of_the_right(values, labels):
     return values[np.arange(len(labels)), labels]
-
-
-@EXERCISES.function(
-    "01.4",
-    "compare the class of the largest probability in each row with the label, and take the mean.",
-    cases=[
-        (safe_softmax(rng.normal(0, 2, (8, 5))), np.array([1, 0, 4, 2, 2, 3, 1, 0])),
-        (np.array([[0.2, 0.5, 0.3]]), np.array([1])),
-        (np.array([[0.6, 0.4], [0.9, 0.1]]), np.array([1, 1])),
-        (np.array([[0.4, 0.3, 0.3], [0.1, 0.3, 0.6], [0.2, 0.7, 0.1]]), np.array([0, 2, 2])),
-    ],
-    mistakes={
-        "this is how many are right. The accuracy is their share: divide by the number of images, "
-        "`len(labels)`.": lambda p, labels: len(labels) * accuracy_by_hand(p, labels),
-        "right, but in per cent, not from 0 to 1.": lambda *case: 100 * accuracy_by_hand(*case),
-        "this is the mean probability of the right class. Accuracy only asks which class has the "
-        "largest.": lambda *case: np.mean(_of_the_right(*case)),
-        "with more than two classes the winner may have less than a half: take the class with the "
-        "largest.": lambda *case: np.mean(_of_the_right(*case) > 0.5),
-        "you took the least likely class.": lambda p, labels: accuracy_by_hand(-p, labels),
-        "this is the share of mistakes.": lambda *case: 1 - accuracy_by_hand(*case),
-    },
-)
-def accuracy_by_hand(probabilities, labels):
-    return np.mean(np.argmax(probabilities, axis=1) == labels)
-
-
-def _slopes(w, b, x, y):
-    error = w * x + b - y
-    return np.mean(2 * error * x), np.mean(2 * error)
-
-
-def _w_first(w, b, x, y, rate):
-    w = w - rate * _slopes(w, b, x, y)[0]
-    return w, b - rate * _slopes(w, b, x, y)[1]
-
-
-@EXERCISES.function(
-    "01.5",
-    "both slopes begin with 2 (wx + b - y); the one by w is multiplied by x. Take the mean, and go "
-    "against the slope.",
-    cases=[
-        (0.0, 0.0, np.array([1.0, 2.0]), np.array([2.0, 4.0]), 0.1),
-        (1.5, -0.5, rng.normal(0, 1, 7), rng.normal(0, 1, 7), 0.03),
-        (2.0, 1.0, np.array([3.0]), np.array([7.0]), 0.5),
-    ],
-    mistakes={
-        "you walk uphill: the slope says where the loss grows, so subtract it, multiplied by the "
-        "rate.": lambda w, b, x, y, rate: step(w, b, x, y, -rate),
-        "the derivative of a square has a factor of 2.": lambda *case: step(*case[:4], case[4] / 2),
-        "the loss is a mean over the batch, and you took the sum: your step grows with the size of "
-        "the batch.": lambda w, b, x, y, rate: step(w, b, x, y, rate * len(x)),
-        "you used the new w for the slope of b. Both slopes belong to the old w and b: compute "
-        "them first, then move.": _w_first,
-        "b has a slope too.": lambda w, b, *others: (step(w, b, *others)[0], b),
-        "you forgot the learning rate.": lambda w, b, x, y, rate: step(w, b, x, y, 1.0),
-        "these are the slopes; asked were the new w and b.": lambda *case: _slopes(*case[:-1]),
-        "w comes first, then b.": lambda *case: step(*case)[::-1],
-    },
-)
-def step(w, b, x, y, rate):
-    by_w, by_b = _slopes(w, b, x, y)
-    return w - rate * by_w, b - rate * by_b
 
 
 def _losses(logits, labels, axis=1):
@@ -172,15 +214,15 @@ def _loss(probabilities, labels):
         "right for small logits; large ones overflow in the exponential, and very negative ones "
         "become 0.": lambda logits, labels: _loss(_softmax(logits), labels),
         "nearly: the softmax is safe, but a hopeless class gets a probability of exactly 0, whose "
-        "logarithm is infinite.": lambda logits, labels: _loss(safe_softmax(logits), labels),
+        "logarithm is infinite.": lambda logits, labels: _loss(_safe_softmax(logits), labels),
         "clipping the probability hides how wrong a hopeless answer is: its loss should be 2000, "
-        "not 16.": lambda logits, labels: _loss(np.maximum(safe_softmax(logits), 1e-7), labels),
+        "not 16.": lambda logits, labels: _loss(np.maximum(_safe_softmax(logits), 1e-7), labels),
         "nearly: you take out the largest logit of the whole batch, and the exponentials of a row "
         "far below it all become 0.": lambda *case: np.mean(_losses(*case, axis=(0, 1))),
         "this is the sum over the batch. Asked was the mean.": lambda *case: _losses(*case).sum(),
         "the sign: a loss is never below zero here.": lambda *case: -loss_from_logits(*case),
         "these are the losses of the single images. Take their mean.": _losses,
-        "this is softmax twice.": lambda logits, y: loss_from_logits(safe_softmax(logits), y),
+        "this is softmax twice.": lambda logits, y: loss_from_logits(_safe_softmax(logits), y),
     },
 )
 def loss_from_logits(logits, labels):

@@ -7,6 +7,7 @@ to look at, so that importing this module takes no time.
 What a function here finds wrong it returns as a sentence, or an empty one.
 """
 
+import warnings
 from collections.abc import Mapping
 
 import numpy as np
@@ -116,8 +117,8 @@ def run(model, images):
 
 
 def call(model, images):
-    """What a model returns for a few images."""
-    with _unchanged():
+    """What a model returns for a few images; Keras' warnings about it are not for the reader."""
+    with _unchanged(), warnings.catch_warnings(action="ignore"):
         return model(images.astype("float32"), training=False)
 
 

@@ -25,9 +25,11 @@ def learning_curves(history, metric="accuracy", ax=None):
     if ax is None:
         _, ax = plt.subplots(figsize=(5.2, 3.2))
     epochs = np.arange(1, len(curves[metric]) + 1)
-    ax.plot(epochs, curves[metric], marker="o", label="training")
+    every = max(1, len(epochs) // 20)  # a marker at each epoch hides the line of a long run
+    ax.plot(epochs, curves[metric], "o-", markersize=4, markevery=every, label="training")
     if f"val_{metric}" in curves:
-        ax.plot(epochs, curves[f"val_{metric}"], marker="s", label="validation")
+        style = {"markersize": 5, "markevery": every, "markerfacecolor": "none", "linewidth": 1}
+        ax.plot(epochs, curves[f"val_{metric}"], "s--", label="validation", **style)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.set(xlabel="epoch", ylabel=metric)
     ax.legend()
