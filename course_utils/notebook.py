@@ -14,7 +14,7 @@ CHECKS = "COURSE_CHECKS"
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 STYLE = {
-    "axes.axisbelow": True,  # no grid lines across bars
+    "axes.axisbelow": True,
     "axes.grid": True,
     "axes.spines.right": False,
     "axes.spines.top": False,

@@ -1,10 +1,17 @@
 """Exercises of chapter 02, working with visual data."""
 
+import dataclasses
+import io
+import tempfile
 from math import ceil
+from pathlib import Path
 
 import numpy as np
+from PIL import Image, ImageOps
 
+from course_utils import data
 from course_utils.exercises.judge import Exercises
+from course_utils.exercises.kinds import Function
 
 EXERCISES = Exercises()
 rng = np.random.default_rng(2)
@@ -23,27 +30,19 @@ EXERCISES.answer(
     },
 )
 
-EXERCISES.answer(
-    "02.2",
-    16 * 480 * 640 * 3 * 4,
-    "multiply the four numbers of the shape, then the bytes of one float32.",
-    mistakes={
-        "one byte a number would be uint8; a float32 takes four.": 16 * 480 * 640 * 3,
-        "a float32 has 32 bits, and a byte is 8 bits.": 16 * 480 * 640 * 3 * 32,
-        "eight bytes a number would be float64; a float32 takes four.": 16 * 480 * 640 * 3 * 8,
-        "you forgot the three channels.": 16 * 480 * 640 * 4,
-        "you forgot that there are 16 images.": 480 * 640 * 3 * 4,
-    },
-    praise="59 MB for 16 photos that are about 1 MB on disk: JPEG is that good.",
-)
-
 
 def _divided_if(condition, image, largest=255):
     return image.astype("float32") / largest if condition else image
 
 
+def _checked(image):
+    if image.dtype != np.uint8 and (image.min() < 0 or image.max() > 1):
+        raise ValueError(f"expected 0 to 1, got {image.min()} to {image.max()}")
+    return image
+
+
 @EXERCISES.function(
-    "02.3",
+    "02.2",
     "uint8 runs from 0 to 255, floating point from 0 to 1 already.",
     cases=[
         (np.array([[[0, 51, 255]]], "uint8"),),
@@ -53,20 +52,35 @@ def _divided_if(condition, image, largest=255):
         (np.array([[[0.0, 0.3, 1.0]]], "float64"),),
         (np.array([[[0.5, 0.25, 0.75]]], "float16"),),
     ],
+    refused=[
+        (np.array([[[0.0, 51.0, 255.0]]], "float32"),),
+        (np.array([[[-0.5, 0.0, 0.5]]], "float32"),),
+        (np.array([[[0.5, 1.5, 1.0]]], "float32"),),
+    ],
     mistakes={
-        "you divide always; a floating-point image becomes black.": lambda x: _divided_if(True, x),
-        "you look at the largest value, and a nearly black uint8 photo whose largest value is 1 "
-        "fools you. Ask for the dtype: it cannot lie.": lambda x: _divided_if(x.max() > 1, x),
+        "floating point from 0 to 255 passes as if nothing were wrong. This is what `img_to_array` "
+        "returns, and what your function should refuse.": (
+            lambda x: _divided_if(x.dtype == "uint8", x)
+        ),
+        "you guess from the largest value. Floating point from 0 to 255 is a mistake that should "
+        "be raised, and a nearly black uint8 photo whose largest value is 1 fools you. Ask for the "
+        "dtype.": lambda x: _divided_if(x.max() > 1, x),
+        "pixels below 0 are as wrong as those above 1.": lambda x: _divided_if(
+            x.dtype == "uint8", _checked(np.maximum(x, 0))
+        ),
+        "you divide always; a floating-point image becomes black.": (
+            lambda x: _divided_if(True, _checked(x))
+        ),
         "floating point may be float64 or float16 as well, and you divide these once more. Ask "
-        "whether the image is uint8.": lambda x: _divided_if(x.dtype != "float32", x),
+        "whether the image is uint8.": lambda x: _divided_if(x.dtype != "float32", _checked(x)),
         "white must become exactly 1, and the largest uint8 is 255: divide by that, not by 256, "
-        "the number of values.": lambda x: _divided_if(x.dtype == "uint8", x, largest=256),
+        "the number of values.": lambda x: _divided_if(x.dtype == "uint8", _checked(x), 256),
         "you divide by the largest value of the image, so that each photo gets a white pixel. The "
-        "largest uint8 is 255.": lambda x: _divided_if(x.dtype == "uint8", x, largest=x.max()),
+        "largest uint8 is 255.": lambda x: _divided_if(x.dtype == "uint8", _checked(x), x.max()),
     },
 )
 def to_float(image):
-    return _divided_if(image.dtype == np.uint8, image)
+    return _divided_if(image.dtype == np.uint8, _checked(image))
 
 
 def _images(*shapes):
@@ -82,7 +96,7 @@ def _square(image, start):
 
 
 @EXERCISES.function(
-    "02.4",
+    "02.3",
     "the side is the smaller of height and width; half of what is left over stays before.",
     cases=_images((4, 7, 3), (9, 5, 3), (10, 5, 3), (3, 9, 3), (6, 6, 1), (1, 4, 3)),
     mistakes={
@@ -99,48 +113,183 @@ def centre_crop(image):
     return _square(image, lambda left_over: left_over // 2)
 
 
-@EXERCISES.function(
+def _prepared(crop=True, rescale=True, activation="softmax"):
+    """A model with the preparation inside, or with some of it."""
+    import keras
+    from keras import layers
+
+    return keras.Sequential(
+        [
+            keras.Input((None, None, 3)),
+            layers.Resizing(32, 32, crop_to_aspect_ratio=crop),
+            *([layers.Rescaling(1 / 255)] if rescale else []),
+            layers.Flatten(),
+            layers.Dense(5, activation=activation),
+        ]
+    )
+
+
+def _crops(model):
+    """Whether the sides of a wide photo, or the ends of a high one, make no difference."""
+    import keras
+
+    photo = rng.random((1, 40, 120, 3), dtype="float32") * 255
+    other = photo.copy()
+    other[:, :, :30], other[:, :, 90:] = 255, 0
+    pairs = (photo, other), (photo.swapaxes(1, 2), other.swapaxes(1, 2))
+    return all(
+        np.allclose(*(keras.ops.convert_to_numpy(model(x)) for x in pair), atol=1e-4)
+        for pair in pairs
+    )
+
+
+def _scale_is_right(model):
+    layer = next(layer for layer in model.layers if type(layer).__name__ == "Rescaling")
+    return np.isclose(layer.scale * 255, 1, rtol=1e-3) and layer.offset == 0
+
+
+@EXERCISES.network(
+    "02.4",
+    "crop and resize, rescale, flatten, and one dense layer.",
+    input_shape=(None, None, 3),
+    output_shape=(5,),
+    layers={"Resizing": 1, "Rescaling": 1, "Dense": 1},
+    parameters=32 * 32 * 3 * 5 + 5,
+    outputs="probabilities",
+    must={
+        "what stands at the far sides of a wide photo changes the output. Crop to the aspect ratio "
+        "before you resize.": _crops,
+        "pixels of 255 should become 1, and 0 should stay 0.": _scale_is_right,
+    },
+    mistakes={
+        "`Resizing` squashes a wide photo unless it is told to crop.": lambda: _prepared(
+            crop=False
+        ),
+        "photos from 0 to 255 go into the dense layer as they are.": lambda: _prepared(
+            rescale=False
+        ),
+        "five logits are no probabilities yet.": lambda: _prepared(activation=None),
+    },
+    praise="now nobody can forget a step.",
+)
+def prepared():
+    return _prepared()
+
+
+@EXERCISES.trained(
     "02.5",
-    "axis 1 moves to the end, the other axes keep their order.",
-    cases=_images((2, 3, 5, 7), (1, 3, 4, 4), (1, 1, 3, 2)),
-    mistakes={
-        "the shape is right and the pixels are scrambled: reshape reads the numbers in the order "
-        "in which they lie in memory. Axes are moved with transpose.": (
-            lambda images: images.reshape(to_channels_last(images).shape)
-        ),
-        "you reversed the axes: height and width are swapped, so each image is mirrored along its "
-        "diagonal.": lambda images: np.transpose(images, (0, 3, 2, 1)),
-    },
+    "look at what goes into `fit`: show some images with their labels, and print the range before "
+    "and behind `Rescaling`.",
+    accuracy=0.8,
+    praise="Three bugs of this chapter, and none of them raised an error.",
 )
-def to_channels_last(images):
-    return np.transpose(images, (0, 2, 3, 1))
+def new_garments():
+    _, held_out = data.fashion_mnist()
+    return held_out
 
 
-def _scaled(height, width, shorter, rule=min, rounded=round):
-    scale = shorter / rule(height, width)
-    return rounded(height * scale), rounded(width * scale)
+def _picture(height, width, mode="RGB"):
+    """A smooth picture with four different corners."""
+    down, across = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
+    pixels = np.stack([down, across, (1 - down) * across], axis=-1)
+    return Image.fromarray(np.round(255 * pixels).astype("uint8")).convert(mode)
 
 
-@EXERCISES.function(
-    "02.6",
-    "one factor for both axes: the wanted length over the length of the shorter axis.",
-    # Each factor is a binary fraction and no result ends in .5, so that neither the order of the
-    # operations nor the way to round a half matters.
-    cases=[(480, 640, 240), (256, 341, 96), (341, 256, 96), (801, 400, 100), (48, 64, 96)],
+def _with_hole(image, mode="RGBA"):
+    """The picture with its lower half transparent, and green underneath."""
+    pixels = np.array(image.convert("RGBA"))
+    pixels[len(pixels) // 2 :] = (0, 255, 0, 0)
+    return Image.fromarray(pixels).convert(mode)
+
+
+def _file(image, kind="png", orientation=1, share=1):
+    """A share of the bytes of an image file."""
+    exif, file = Image.Exif(), io.BytesIO()
+    exif[0x0112] = orientation
+    image.save(file, kind, exif=exif)
+    return file.getvalue()[: int(share * file.tell())]
+
+
+class _FilesInFolder(Function):
+    """A function of a folder: its cases begin with the files, by name, that shall be in it."""
+
+    def judge(self, answer):
+        with tempfile.TemporaryDirectory() as root:
+            cases = []
+            for number, (files, *rest) in enumerate(self.cases, start=1):
+                folder = Path(root, f"folder_{number}")
+                folder.mkdir()
+                for name, content in files.items():
+                    (folder / name).write_bytes(content)
+                cases.append((folder, *rest))
+            return Function.judge(dataclasses.replace(self, cases=cases), answer)
+
+
+def _load(folder, size, rotate=True, white=True, squash=False, scale=255):
+    """The batch, with or without one step."""
+    batch = []
+    for path in sorted(folder.iterdir()):
+        try:
+            with Image.open(path) as file:
+                image = (ImageOps.exif_transpose(file) if rotate else file).convert("RGBA")
+        except OSError:
+            continue
+        background = Image.new("RGBA", image.size, "white" if white else "black")
+        if white is None:  # the fourth channel is dropped
+            image.putalpha(255)
+        image = Image.alpha_composite(background, image).convert("RGB")
+        square = image.resize((size, size)) if squash else ImageOps.fit(image, (size, size))
+        batch.append(np.array(square) / scale)
+    return np.array(batch)
+
+
+EXERCISES["02.6"] = _FilesInFolder(
+    lambda folder, size: _load(folder, size),
+    "show your batch with `plotting.show_images`: which photo is not as it should be, or stands in "
+    "another position than its name?",
+    cases=[
+        (
+            {
+                "c.jpg": _file(_picture(40, 60), "jpeg", orientation=6),
+                "a.jpg": _file(_picture(45, 45), "jpeg", orientation=8),
+                "d.jpg": _file(_picture(48, 36), "jpeg"),
+                "b.png": _file(_picture(36, 50, "L")),
+            },
+            12,
+        ),
+        (
+            {
+                "b.png": _file(_with_hole(_picture(30, 50))),
+                "d.png": _file(_with_hole(_picture(40, 32), "LA"), orientation=3),
+                "a.png": _file(_with_hole(_picture(31, 31)).quantize(64)),
+                "c.jpg": _file(_picture(50, 30, "L"), "jpeg", orientation=6),
+            },
+            9,
+        ),
+        (
+            {
+                "b.jpg": _file(_picture(60, 40), "jpeg", share=0.6),
+                "c.jpg": _file(_picture(44, 32), "jpeg", orientation=3),
+                "a.png": _file(_picture(40, 40), share=0.5),
+            },
+            16,
+        ),
+    ],
     mistakes={
-        "right for landscape photos; in a portrait the width is the shorter one.": (
-            lambda *case: _scaled(*case, rule=lambda height, width: height)
+        "a photo lies on its side. Follow the note in its EXIF data.": (
+            lambda folder, size: _load(folder, size, rotate=False)
         ),
-        "this makes the longer side fit. Asked was the shorter one.": (
-            lambda *case: _scaled(*case, rule=max)
+        "colours come out that nobody was meant to see: the fourth channel was dropped.": (
+            lambda folder, size: _load(folder, size, white=None)
         ),
-        "this squashes the photo: both axes need the same factor.": lambda *case: case[2:] * 2,
-        "you cut the fraction off; round to the nearest pixel.": (
-            lambda *case: _scaled(*case, rounded=int)
+        "transparent pixels come out black; asked for was white.": (
+            lambda folder, size: _load(folder, size, white=False)
         ),
-        "you rounded up; round to the nearest pixel.": lambda *case: _scaled(*case, rounded=ceil),
-        "the height comes first, then the width.": lambda *case: size_for(*case)[::-1],
+        "the photos are squashed. `ImageOps.fit` crops them.": (
+            lambda folder, size: _load(folder, size, squash=True)
+        ),
+        "the pixels go from 0 to 255.": lambda folder, size: _load(folder, size, scale=1),
     },
+    tolerance=0.02,
+    praise="upright, opaque, whole, and all of one size.",
 )
-def size_for(height, width, shorter):
-    return _scaled(height, width, shorter)

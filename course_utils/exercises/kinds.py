@@ -14,6 +14,7 @@ import numpy as np
 
 from course_utils.exercises.compare import (
     ANY_ERROR,
+    Difference,
     describe,
     difference,
     is_unanswered,
@@ -23,6 +24,7 @@ from course_utils.exercises.compare import (
 
 CORRECT, WRONG, UNANSWERED = "correct", "not yet", "not answered yet"
 VALUES_SHOWN = 8  # numbers of an array that a message still lists
+REFUSED = object()  # what came of a call that raised a ValueError, where an exercise asks for one
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class Function:
             that agrees with the answer on every case is what the reader wrote.
         tolerance: largest absolute difference that still counts as equal.
         praise: one sentence added to "correct".
+        refused: argument tuples on which it must raise a ValueError.
     """
 
     reference: Callable
@@ -85,6 +88,7 @@ class Function:
     mistakes: Mapping[str, Callable] = field(default_factory=dict)
     tolerance: float = 1e-6
     praise: str = ""
+    refused: Sequence[tuple] = ()
 
     @np.errstate(all="ignore")  # a wrong function may divide by zero; the hint says so
     def judge(self, answer):
@@ -94,11 +98,11 @@ class Function:
             return Verdict(WRONG, f"expected a function, got {describe(answer)}.")
         if problem := _call_problem(answer, self.reference, self.cases[0]):
             return Verdict(WRONG, problem)
-        given = []
-        for case in self.cases:
+        given, cases = [], [*self.cases, *self.refused]
+        for case in cases:
             arguments = copy.deepcopy(case)
             try:
-                given.append(answer(*arguments))
+                given.append(self._outcome(answer, arguments))
             except ANY_ERROR as error:
                 return Verdict(WRONG, f"called with {_show(case)} it {stopped(error)}.")
             if not is_unchanged(arguments, case):
@@ -107,15 +111,34 @@ class Function:
             todo = "put your code in place of the dots `...`, return its result and run the cell."
             return Verdict(UNANSWERED, todo)
         expected = [self.reference(*copy.deepcopy(case)) for case in self.cases]
-        found = list(map(self._difference, given, expected))
+        expected += [REFUSED] * len(self.refused)
+        found = list(map(self._compare, given, expected))
         if not any(found):
             return Verdict(CORRECT, self.praise)
         for hint, wrong in self.mistakes.items():
             if self._agrees(given, wrong):
                 return Verdict(WRONG, hint)
-        case, first = next(pair for pair in zip(self.cases, found, strict=True) if pair[1])
+        case, first = next(pair for pair in zip(cases, found, strict=True) if pair[1])
         where = f", where the part {first.part} differs" if first.part else ""
         return Verdict(WRONG, f"{first.problem or self.hint} (Tried with {_show(case)}{where}.)")
+
+    def _outcome(self, function, arguments):
+        """What a function returns, or `REFUSED`; other errors pass through."""
+        try:
+            return function(*arguments)
+        except ValueError:
+            if self.refused:
+                return REFUSED
+            raise
+
+    def _compare(self, given, expected):
+        if given is expected is REFUSED:
+            return None
+        if expected is REFUSED:
+            return Difference("", "here it should raise a ValueError, and does not.")
+        if given is REFUSED:
+            return Difference("", "it raises a ValueError where nothing is wrong.")
+        return self._difference(given, expected)
 
     def _difference(self, given, expected):
         return difference(given, expected, self.tolerance)
@@ -123,8 +146,10 @@ class Function:
     def _agrees(self, given, wrong):
         """Whether a wrong function returns what was given; it may fail where that did not."""
         try:
-            pairs = zip(given, self.cases, strict=True)
-            return not any(self._difference(one, wrong(*copy.deepcopy(c))) for one, c in pairs)
+            pairs = zip(given, [*self.cases, *self.refused], strict=True)
+            return not any(
+                self._compare(one, self._outcome(wrong, copy.deepcopy(case))) for one, case in pairs
+            )
         except ANY_ERROR:
             return False
 

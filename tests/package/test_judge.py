@@ -409,6 +409,51 @@ def test_a_mistake_that_stops_is_not_the_readers():
     assert exercise.judge(lambda values: values * 3).message == "three times."
 
 
+def halve_even(number):
+    if number % 2:
+        raise ValueError(f"expected an even number, got {number}")
+    return number // 2
+
+
+HALVE = Function(
+    reference=halve_even,
+    cases=[(2,), (8,)],
+    refused=[(3,)],
+    hint="half of it.",
+    mistakes={"you round down.": lambda number: number // 2},
+)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda number: number // 2, "you round down."),
+        (
+            lambda number: number / 2,
+            "here it should raise a ValueError, and does not. (Tried with 3.)",
+        ),
+        (lambda number: int("x"), "it raises a ValueError where nothing is wrong. (Tried with 2.)"),
+        (
+            lambda number: number // 2 if number % 2 < 1 else 1 / 0,
+            "called with 3 it stopped with Zero",
+        ),
+        (lambda number: halve_even(number) + number // 8, "half of it. (Tried with 8.)"),
+    ],
+)
+def test_a_function_must_refuse_what_the_exercise_says(function, message):
+    assert HALVE.judge(halve_even).status == CORRECT
+    verdict = HALVE.judge(function)
+    assert verdict.status == WRONG
+    assert verdict.message.startswith(message)
+
+
+def test_a_value_error_is_an_error_where_none_is_asked_for():
+    exercise = dataclasses.replace(HALVE, refused=[])
+    assert exercise.judge(lambda number: int("x")).message.startswith(
+        "called with 2 it stopped with"
+    )
+
+
 def test_a_division_by_zero_is_wrong_without_a_warning():
     exercise = Function(reference=double, cases=[(np.zeros(2),)], hint="times two.")
     message = exercise.judge(lambda values: values / values).message
