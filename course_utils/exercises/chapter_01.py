@@ -24,8 +24,8 @@ EXERCISES.answer(
 EXERCISES.answer(
     "01.2",
     {"G": "rate too small", "H": "labels mixed up", "I": "overfitting"},
-    "ask of each: are the curves low, is there a gap, are they still falling? The cells above show "
-    "each cause.",
+    "ask of each: are the curves low, is there a gap, are they still falling, are they smooth? The "
+    "chapter shows each cause.",
     mistakes={
         "G: underfitting and a small rate are both high. Is G still falling?": {
             "G": "underfitting",
@@ -140,12 +140,15 @@ def _layer(model, kind):
         "the labels are whole numbers from 0 to 9, and this loss expects something else.": (
             lambda model: "sparse" in str(getattr(model.loss, "name", model.loss)).lower()
         ),
+        "softmax twice: the model ends in one, and the loss expects logits.": lambda model: (
+            not getattr(model.loss, "from_logits", False)
+        ),
     },
     mistakes={
         "there are ten classes, so ten outputs: a softmax over a single one always gives 1.": (
             lambda: _mended(outputs=1)
         ),
-        "a network with these outputs expects logits in its loss; the softmax was right.": (
+        "without the softmax these are logits, which this loss does not expect.": (
             lambda: _mended(last=None)
         ),
         "a sigmoid gives ten numbers that need not sum to 1; each image has one class.": (
@@ -164,13 +167,13 @@ def mended_network():
     "was the network trained for a few epochs, on all classes, and is the learning rate neither "
     "too large nor too small?",
     accuracy=0.82,
-    parameters=(None, 30_000),
+    parameters=(None, 13_000),
     must={
         "dense layers only: convolutions come in chapter 3.": lambda model: all(
             "Conv" not in type(layer).__name__ for layer in model.layers
         ),
     },
-    praise="Half of the chapter's parameters, and about as accurate.",
+    praise="A quarter of the chapter's parameters, and nearly as accurate.",
 )
 def test_images():
     from course_utils import data

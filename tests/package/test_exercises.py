@@ -295,6 +295,11 @@ def test_each_mistake_gets_its_own_hint(name):
             "the labels are whole numbers",
         ),
         (
+            "01.4",
+            lambda model: model.compile(loss=keras.losses.SparseCategoricalCrossentropy(True)),
+            "softmax twice",
+        ),
+        (
             "06.2",
             lambda model: setattr(model.layers[0], "trainable", True),
             "be frozen",
