@@ -111,7 +111,9 @@ def _convolution(model):
 
 
 def _near(found, wanted):
-    return np.abs(np.array(found).squeeze() - wanted).max() < 0.02
+    import keras
+
+    return np.abs(keras.ops.convert_to_numpy(found).squeeze() - wanted).max() < 0.02
 
 
 @EXERCISES.network(
