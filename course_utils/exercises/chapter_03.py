@@ -129,10 +129,10 @@ def _near(found, wanted):
         ),
         "the kernel is not yet the one in the box. Train longer, and on images in which a pixel "
         "says nothing about its neighbours.": (
-            lambda model: _near(_convolution(model).kernel, KERNEL_IN_BOX)
+            lambda model: _near(_convolution(model).get_weights()[0], KERNEL_IN_BOX)
         ),
         "the kernel is right, the bias is not: train longer.": (
-            lambda model: _near(_convolution(model).bias, BIAS_IN_BOX)
+            lambda model: _near(_convolution(model).get_weights()[1], BIAS_IN_BOX)
         ),
         "the output should be that of the convolution as it is, without an activation.": (
             lambda model: _near(
