@@ -290,6 +290,6 @@ EXERCISES["02.6"] = _FilesInFolder(
         ),
         "the pixels go from 0 to 255.": lambda folder, size: _load(folder, size, scale=1),
     },
-    tolerance=0.02,
+    tolerance=0.06,  # at hard edges, other filters than Pillow's differ by 0.04
     praise="upright, opaque, whole, and all of one size.",
 )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from course_utils.convolution import output_size
+from course_utils.convolution import conv2d, output_size, same_padding
 from course_utils.exercises.judge import Exercises
 
 EXERCISES = Exercises()
@@ -24,24 +24,9 @@ EXERCISES.answer(
     },
 )
 
-EXERCISES.answer(
-    "03.2",
-    output_size(32, 5, 2),
-    "how far can the left end of the window move before its right end leaves the row, and how many "
-    "steps of 2 is that? The start counts as a position as well.",
-    mistakes={
-        "this is the answer for stride 1: you forgot the stride.": output_size(32, 5, 1),
-        "this is SAME padding; here nothing is padded.": output_size(32, 5, 2, "same"),
-        "you counted the steps. There is one position more than steps: the start.": 13,
-        "you rounded up. A window that does not fit whole is not computed.": 15,
-        "half a step leads to no position: round down.": (32 - 5) / 2 + 1,
-    },
-    praise="(32 - 5) / 2 is 13.5: the half step is dropped, and the start makes it 14.",
-)
-
 
 @EXERCISES.function(
-    "03.3",
+    "03.2",
     "find where the last whole window ends; what lies behind it is never seen.",
     cases=[(13, 6, 5), (32, 5, 2), (10, 3, 1), (5, 7, 2), (6, 7, 1), (7, 7, 3), (9, 2, 4)],
     mistakes={
@@ -58,38 +43,6 @@ def ignored(size, kernel, stride):
     return size - ((positions - 1) * stride + kernel) if positions else size
 
 
-SHIFT_RIGHT = np.array([[0, 0, 0], [1, 0, 0], [0, 0, 0]])
-
-EXERCISES.answer(
-    "03.4",
-    SHIFT_RIGHT,
-    "each output pixel should copy the input pixel at its left: which of the kernel's nine places "
-    "looks there?",
-    mistakes={
-        "this moves the photo to the left: the kernel is not flipped, so a 1 at the right fetches "
-        "the pixel from the right.": SHIFT_RIGHT[:, ::-1],
-        "this moves the photo down: you swapped rows and columns.": SHIFT_RIGHT.T,
-        "this moves the photo up: you swapped rows and columns.": SHIFT_RIGHT.T[::-1],
-        "a 1 in the middle leaves each pixel where it is.": np.diag([0, 1, 0]),
-    },
-)
-
-EXERCISES.answer(
-    "03.5",
-    5 * 5 * 3 * 32 + 32,
-    "a kernel has height x width x input channels weights and one bias; there is one kernel for "
-    "every output channel.",
-    mistakes={
-        "you forgot the biases, one for each filter.": 5 * 5 * 3 * 32,
-        "you forgot that each kernel spans all three input channels.": 5 * 5 * 32 + 32,
-        "a kernel has height and width: 5 x 5.": 5 * 3 * 32 + 32,
-        "you counted the biases twice.": 5 * 5 * 3 * 32 + 2 * 32,
-        "a filter has one bias in all, not one for each channel.": 5 * 5 * 3 * 32 + 3 * 32,
-        "this is one kernel; there are 32 of them.": 5 * 5 * 3 + 1,
-    },
-)
-
-
 def _jump_too_early(layers):
     field, jump = 1, 1
     for kernel, stride, dilation in layers:
@@ -99,7 +52,7 @@ def _jump_too_early(layers):
 
 
 @EXERCISES.function(
-    "03.6",
+    "03.3",
     "walk from the first layer to the last with two numbers: the field so far, and how many input "
     "pixels one step of the current layer is worth.",
     cases=[
@@ -125,3 +78,181 @@ def field_with_dilation(layers):
         field += dilation * (kernel - 1) * jump
         jump *= stride
     return field
+
+
+KERNEL_IN_BOX = np.array([[0.2, -0.7, 0.4], [1.1, 0.3, -0.5], [-0.9, 0.6, 0.1]], "float32")
+BIAS_IN_BOX = 0.35
+
+
+def black_box(images):
+    """Filters images (N, H, W, 1) with a kernel that exercise 03.4 asks for, and adds a bias.
+
+    Returns:
+        float32 array of shape (N, H - 2, W - 2, 1).
+    """
+    kernel = KERNEL_IN_BOX[:, :, np.newaxis, np.newaxis]
+    return conv2d(np.asarray(images, np.float32), kernel) + np.float32(BIAS_IN_BOX)
+
+
+def _box_model(kernel=KERNEL_IN_BOX, bias=BIAS_IN_BOX, use_bias=True, padding="valid"):
+    """A model that does what the box does, or nearly."""
+    import keras
+    from keras import layers
+
+    model = keras.Sequential([keras.Input((None, None, 1))])
+    model.add(layers.Conv2D(1, 3, padding=padding, use_bias=use_bias))
+    weights = [kernel[:, :, np.newaxis, np.newaxis], np.array([bias])]
+    model.set_weights(weights[: 1 + use_bias])
+    return model
+
+
+def _convolution(model):
+    return next(layer for layer in model.layers if type(layer).__name__ == "Conv2D")
+
+
+def _near(found, wanted):
+    import keras
+
+    return np.abs(keras.ops.convert_to_numpy(found).squeeze() - wanted).max() < 0.02
+
+
+@EXERCISES.network(
+    "03.4",
+    "one convolution with a single 3 x 3 kernel and a bias does all that the box does.",
+    input_shape=(None, None, 1),
+    output_shape=(None, None, 1),
+    parameters=10,
+    layers={"Conv2D": 1},
+    must={
+        "the box pads nothing: from 5 x 5 pixels it makes 3 x 3.": (
+            lambda model: _convolution(model).padding == "valid"
+        ),
+        "the kernel is not yet the one in the box. Train longer, and on images in which a pixel "
+        "says nothing about its neighbours.": (
+            lambda model: _near(_convolution(model).get_weights()[0], KERNEL_IN_BOX)
+        ),
+        "the kernel is right, the bias is not: train longer.": (
+            lambda model: _near(_convolution(model).get_weights()[1], BIAS_IN_BOX)
+        ),
+        "the output should be that of the convolution as it is, without an activation.": (
+            lambda model: _near(
+                model(IMAGE.astype("float32")[np.newaxis, ..., np.newaxis]),
+                black_box(IMAGE[np.newaxis, ..., np.newaxis]).squeeze(),
+            )
+        ),
+    },
+    mistakes={
+        "what black images give is not zero: the box adds a bias.": (
+            lambda: _box_model(use_bias=False)
+        ),
+        "it pads, and the box does not: images come out of it smaller.": (
+            lambda: _box_model(padding="same")
+        ),
+    },
+    praise="A single white pixel on black would have told it at once, flipped.",
+)
+def box_model():
+    return _box_model()
+
+
+def _convolved(image, kernel, stride, padding, pad=same_padding):
+    """`pad` says for one axis how many zeros SAME padding adds before and after."""
+    axes = list(zip(image.shape, kernel.shape, strict=True))
+    if padding == "same":
+        image = np.pad(image, [pad(*axis, stride) for axis in axes])
+    image, kernel = image[np.newaxis, ..., np.newaxis], kernel[..., np.newaxis, np.newaxis]
+    return conv2d(image, kernel, stride)[0, :, :, 0]
+
+
+def _image_and_kernel(size, kernel_size, seed):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 9, size).astype(float), rng.integers(-3, 4, kernel_size).astype(float)
+
+
+def _odd_one_before(size, kernel, stride):
+    return same_padding(size, kernel, stride)[::-1]
+
+
+def _for_stride_1(size, kernel, stride):
+    return same_padding(size, kernel)
+
+
+@EXERCISES.function(
+    "03.5",
+    "compare with `conv2d` on a small image: first without padding, then with SAME padding and "
+    "stride 1, then with both.",
+    cases=[
+        (*_image_and_kernel((5, 7), (3, 2), 0), 1, "valid"),
+        (*_image_and_kernel((13, 9), (6, 4), 1), 5, "valid"),
+        (*_image_and_kernel((13, 9), (6, 4), 2), 5, "same"),
+        (*_image_and_kernel((6, 5), (3, 2), 3), 1, "same"),
+        (*_image_and_kernel((8, 4), (3, 3), 4), 2, "same"),
+        (*_image_and_kernel((4, 3), (1, 1), 5), 3, "same"),
+        (*_image_and_kernel((2, 3), (2, 3), 6), 2, "valid"),
+    ],
+    mistakes={
+        "it ignores the stride.": lambda image, kernel, stride, padding: _convolved(
+            image, kernel, 1, padding
+        ),
+        "it ignores the padding.": lambda image, kernel, stride, padding: _convolved(
+            image, kernel, stride, "valid"
+        ),
+        "deep learning does not flip the kernel.": lambda image, kernel, stride, padding: (
+            _convolved(image, kernel[::-1, ::-1], stride, padding)
+        ),
+        "where the zeros cannot be shared out evenly, the odd one goes right and below.": (
+            lambda *case: _convolved(*case, pad=_odd_one_before)
+        ),
+        "how many zeros SAME padding needs depends on the stride as well.": (
+            lambda *case: _convolved(*case, pad=_for_stride_1)
+        ),
+    },
+    praise="Now it is the lab, in a dozen lines.",
+)
+def convolve_with(image, kernel, stride, padding):
+    return _convolved(image, kernel, stride, padding)
+
+
+def _stack(last="separable", dilation=2):
+    """Two strided convolutions and a third one."""
+    import keras
+    from keras import layers
+
+    kind = {"separable": layers.SeparableConv2D, "full": layers.Conv2D}[last]
+    return keras.Sequential(
+        [
+            keras.Input((64, 64, 3)),
+            layers.Conv2D(16, 3, strides=2, padding="same", activation="relu"),
+            layers.Conv2D(32, 3, strides=2, padding="same", activation="relu"),
+            kind(64, 3, dilation_rate=dilation, padding="same"),
+        ]
+    )
+
+
+def _sees_enough(model):
+    from course_utils.architectures import receptive_field
+
+    return receptive_field(model) >= 21
+
+
+@EXERCISES.network(
+    "03.6",
+    "the first layers may have few channels, the last one can be separable.",
+    input_shape=(64, 64, 3),
+    output_shape=(16, 16, 64),
+    parameters=(None, 10_000),
+    must={
+        "an output sees fewer than 21 pixels across, or the whole image at once. Walk through your "
+        "layers with the field and the jump.": _sees_enough,
+    },
+    mistakes={
+        "a full convolution from 32 to 64 channels alone takes 18,496 parameters.": (
+            lambda: _stack(last="full")
+        ),
+        "after two strides of 2 a 3 x 3 kernel reaches over 15 pixels in all. What spreads it out "
+        "without more weights?": lambda: _stack(dilation=1),
+    },
+    praise="Strides, dilation and a separable kernel, each for what it is good at.",
+)
+def stack_to_order():
+    return _stack()

@@ -25,7 +25,18 @@ HARMLESS = {
         "return image.astype('int32') / 255": "the same",
     },
     "02.3": {"side = min(width, height)": "the order does not matter"},
-    "03.6": {"jump, field = (1, 1)": "both are 1"},
+    "02.6": {
+        **dict.fromkeys(
+            (
+                "batch.append(np.array(ImageOps.fit(image, (size, size))) / 254)",
+                "batch.append(np.array(ImageOps.fit(image, (size, size))) / 256)",
+            ),
+            "less than other filters for resizing differ by",
+        ),
+        "return batch": "a list of equal images is a batch",
+    },
+    "03.3": {"jump, field = (1, 1)": "both are 1"},
+    "03.5": {"axes = list(zip(image.shape, kernel.shape))": "both have two axes"},
     "04.6": {
         "mean, variance = (x.mean(axis=(1, 0, 2)), x.var(axis=(0, 1, 2)))": "a set of axes",
         "mean, variance = (x.mean(axis=(0, 2, 1)), x.var(axis=(0, 1, 2)))": "a set of axes",

@@ -154,6 +154,11 @@ def field_by_single_steps(layers):
     return max(seen) - min(seen) + 1
 
 
+def convolve_by_keras(image, kernel, stride, padding):
+    image, kernel = image[None, ..., None], kernel[..., None, None]
+    return ops.conv(image, kernel, strides=stride, padding=padding)[0, ..., 0]
+
+
 def sizes_rounded_up(size, stack):
     result = []
     for kernel, stride, padding in stack:
@@ -237,9 +242,9 @@ def true_positives_by_keys(corners, scores, objects, threshold):
         ("02.3", centre_crop_by_keras),
         ("02.6", load_clean_by_keras),
         ("03.1", 9.0),
-        ("03.3", lambda size, kernel, step: (size - kernel) % step if size >= kernel else size),
-        ("03.4", [[0.0, 0, 0], [1, 0, 0], [0, 0, 0]]),
-        ("03.6", field_by_single_steps),
+        ("03.2", lambda size, kernel, step: (size - kernel) % step if size >= kernel else size),
+        ("03.3", field_by_single_steps),
+        ("03.5", convolve_by_keras),
         ("04.3", lambda row, column: np.array([2 * row - 3, 2 * column - 3, 8])),
         ("04.4", unshuffle_in_place),
         ("04.4", lambda shuffled, order: ops.take(shuffled, ops.argsort(order), axis=1)),
@@ -298,6 +303,27 @@ def test_each_mistake_gets_its_own_hint(name):
             "01.4",
             lambda model: model.compile(loss=keras.losses.SparseCategoricalCrossentropy(True)),
             "softmax twice",
+        ),
+        (
+            "03.4",
+            lambda model: model.layers[0].kernel.assign(model.layers[0].kernel[::-1, ::-1]),
+            "not yet the one in the box",
+        ),
+        ("03.4", lambda model: model.layers[0].bias.assign([0.3]), "the bias is not"),
+        (
+            "03.4",
+            lambda model: setattr(model.layers[0], "activation", ops.relu),
+            "without an activation",
+        ),
+        (
+            "02.4",
+            lambda model: setattr(model.layers[0], "crop_to_aspect_ratio", False),
+            "unless it is told to crop",
+        ),
+        (
+            "02.4",
+            lambda model: setattr(model.layers[1], "scale", 1 / 127),
+            "should become 1",
         ),
         (
             "06.2",
