@@ -286,6 +286,10 @@ def test_each_mistake_gets_its_own_hint(name):
     assert len(verdicts) >= 2
 
 
+def answer_with(model, *multiples):
+    model.get_layer("answers").set_weights([np.array([multiples], np.float32)])
+
+
 @pytest.mark.parametrize(
     ("name", "spoil", "hint"),
     [
@@ -361,6 +365,11 @@ def test_each_mistake_gets_its_own_hint(name):
             lambda model: setattr(model.optimizer, "learning_rate", 0),
             "learning rate at all",
         ),
+        ("08.6", lambda model: answer_with(model, 1, 1, 1, 1, 1, 1, 1, 1), "both answers are grey"),
+        ("08.6", lambda model: answer_with(model, 2, 2, 2, 2, 0, 0, 0, 0), "for each pixel"),
+        ("08.6", lambda model: answer_with(model, 2, 2, 0, 0, 2, 2, 0, 0), "the other is not"),
+        ("08.6", lambda model: answer_with(model, 2, 2, 0, 0, 1, 1, 1, 1), "the other is not"),
+        ("08.6", lambda model: answer_with(model, 0, 0, 0, 0, 0, 0, 0, 0), "long enough"),
         (
             "09.5",
             lambda model: setattr(model.get_layer("softmax"), "axis", 1),
