@@ -18,8 +18,10 @@ OPENING = {
     "values": [[2.5, 1.5], [-0.5, 2.5], [-2.5, -0.5], [0.5, -2]],
 }
 ARITHMETIC = re.search(
-    r"(// ---- Arithmetic.*?)window\.lab = ", labs.page("lookup"), flags=re.DOTALL
-).group(1)
+    r"// ---- Arithmetic: [^\n]* course_utils\.attention .*?(?=window\.lab)",
+    labs.page("lookup"),
+    flags=re.DOTALL,
+).group()
 
 
 def package(queries, keys, values, divisor, mask=None):
@@ -35,7 +37,7 @@ def random_cases(count=40):
     rng = np.random.default_rng(0)
     cases = []
     for case in range(count):
-        m, n, d, e = rng.integers(1, 7, 4)
+        m, n, d, e = rng.integers(1, 7, 4) + [0, 1, 0, 0]  # of one key, Keras warns
         vectors = [
             np.round(rng.normal(0, 2, shape), 2).tolist() for shape in ((m, d), (n, d), (n, e))
         ]
@@ -43,7 +45,8 @@ def random_cases(count=40):
         mask[np.arange(m), rng.integers(n, size=m)] = True
         divisor = float(rng.choice([np.sqrt(d), 1, 0.1, 0.37, 10]))
         cases.append([*vectors, divisor, mask.tolist()])
-    return cases
+    # Scores of hundreds: without the largest subtracted, their exponentials overflow.
+    return [*cases, [[[30.0]], [[30.0], [29.0]], [[1.0], [2.0]], 1.0, [[True, True]]]]
 
 
 SCRIPT = """cases => cases.map(one => {
@@ -59,11 +62,12 @@ def differs(found, cases):
         for case, (outputs, weights) in zip(cases, found, strict=True)
         for one, other in zip((outputs, weights), package(*case), strict=True)
     ]
-    return max(np.abs(np.array(one, float) - other).max() for one, other in pairs)
+    return float(np.max([np.abs(np.array(one, float) - other).max() for one, other in pairs]))
 
 
 def cells(frame):
-    return [row.split("\t")[1:] for row in frame.inner_text("#matrix tbody").splitlines()]
+    """Texts of the matrix, by row."""
+    return np.reshape(frame.locator("#matrix tbody td").all_inner_texts(), (4, 4)).tolist()
 
 
 def shown_outputs(frame):
@@ -112,8 +116,6 @@ def test_attention_equals_the_packages(lab):
 def test_a_wrong_formula_would_be_noticed(lab, right, wrong):
     assert ARITHMETIC.count(right) == 1
     cases = random_cases()
-    # Scores of hundreds: without the largest subtracted, their exponentials overflow.
-    cases.append([[[30.0]], [[30.0], [29.0]], [[1.0], [2.0]], 1, [[True, True]]])
     for code, is_right in ((ARITHMETIC, True), (ARITHMETIC.replace(right, wrong), False)):
         script = f"cases => {{ {code}; return ({SCRIPT.replace('ATTEND', 'attend')})(cases); }}"
         assert (differs(lab[1].evaluate(script, cases), cases) < 1e-12) is is_right
@@ -198,7 +200,7 @@ def test_one_drags_arrows(lab):
     drag(page, frame, "match", (1, 1.8), (-1.5, -2))
     assert frame.evaluate("lab.state.queries[0]") == [-1.5, -2]
     assert frame.evaluate("lab.state.picked") == 0
-    assert spoken(frame, "Query 1: (−1.5, −2.0). Token 1: weights 0.00, 0.00, 0.97")
+    assert spoken(frame, "Query 1: (−1.5, −2.0). Token 1: weights 0.00, 0.00, 0.85")
     drag(page, frame, "match", (2, 1), (0.5, 0.7))
     assert frame.evaluate("lab.state.keys[0]") == [0.5, 0.7]
     assert frame.evaluate("lab.state.picked") == 0
@@ -230,7 +232,7 @@ def test_of_two_arrows_at_one_place_the_focused_is_taken(lab):
 def test_one_moves_arrows_with_the_keyboard(lab):
     page, frame = lab
     press_until(page, frame, "element.id === 'queries-1'")
-    assert frame.evaluate("lab.state.picked") == 1  # whose query has the focus is looked at
+    assert frame.evaluate("lab.state.picked") == 2  # to pass by picks nothing
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowUp")
     assert spoken(frame, "Query 2: (−1.9, 0.6). Token 2: weights")
@@ -378,10 +380,9 @@ def test_look_only_at_token_1(lab):
     assert "0.713" in verdict(frame)
     drag(page, frame, "match", (1.5, 0), (3, 0.3))
     assert verdict(frame).startswith("Not yet: ")
-    drag(page, frame, "match", (2, 1), (3, 3))
-    frame.get_by_label("Query 3, y").fill("2")
-    assert verdict(frame).startswith("Done: 1.00.")
-    assert spoken(frame, "Done: 1.00.")
+    drag(page, frame, "match", (2, 1), (3, 1))
+    assert verdict(frame).startswith("Done: 0.99.")
+    assert spoken(frame, "Done: 0.99.")
     assert frame.locator("#tasks input").first.get_attribute("aria-label") == "Task 1, done"
     frame.click("#reset")
     assert verdict(frame).startswith("Not yet: ")
@@ -405,7 +406,7 @@ def test_equal_weights_in_three_ways(lab, vectors, how):
                 text = "0" if vectors == "queries" else "1.5"
                 frame.get_by_label(f"{one} {token + 1}, {end}").fill(text)
     assert how in verdict(frame)
-    assert shown_outputs(frame) == [[0, 0.38]] * 4  # the mean of the values
+    assert np.abs(np.array(shown_outputs(frame)) - [0, 0.375]).max() < 0.03  # the mean
     frame.check("#causal")
     assert "The mask is on" in verdict(frame)
 
@@ -413,7 +414,7 @@ def test_equal_weights_in_three_ways(lab, vectors, how):
 def test_two_keys_by_half(lab):
     _, frame = lab
     task(frame, 3)
-    assert verdict(frame).startswith("Not yet: token 4 gives them 0.01")
+    assert verdict(frame).startswith("Not yet: token 4 gives them 0.008 and 0.007.")
     frame.get_by_label("Query 4, x").fill("1")
     frame.get_by_label("Query 4, y").fill("3")
     assert verdict(frame).startswith("Done: 0.50 and 0.50.")
@@ -429,9 +430,6 @@ def test_a_solution_solves(lab, number):
     task(frame, number)
     assert not verdict(frame).startswith("Done")
     frame.click("#solve")
-    if number == 1:  # the page divides by 10
-        assert verdict(frame).startswith("Not yet")
-        frame.get_by_label("√d").check(force=True)
     assert verdict(frame).startswith("Done")
 
 
