@@ -487,6 +487,6 @@ def test_numbers_fit_their_cells(shared, width):
     for name in ("queries", "keys", "values"):
         frame.evaluate(f"lab.state.{name} = lab.state.{name}.map(() => [-2.9, -2.9])")
     frame.evaluate("lab.state.divisor = 0.1; lab.state.stage = 'scaled'; render()")
-    overfull = """[...document.querySelectorAll("td, output, .fields input")].filter(
+    overfull = """[...document.querySelectorAll("td, th, output, .fields input")].filter(
         cell => cell.scrollWidth > cell.clientWidth + 1).map(cell => cell.outerHTML)"""
     assert frame.evaluate(overfull) == []
