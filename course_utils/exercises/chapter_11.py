@@ -231,7 +231,8 @@ def block():
     "found? Without positions it cannot find either.",
     accuracy=0.95,
     parameters=(None, 20_000),
-    praise="two look-ups in one attention, and a comparison.",
+    praise="Two look-ups in one attention, and a comparison.",
+    noun="sequences",
 )
 def held_out():
     return block_11.make_larger(2_000, seed=1106)
