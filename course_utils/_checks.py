@@ -1,5 +1,6 @@
 """Checks of arguments: one function for each kind of argument, one form of message."""
 
+import math
 import numbers
 
 
@@ -61,6 +62,37 @@ def fraction(name, value):
     return float(value)
 
 
+def number(name, value, low=0, high=None):
+    """Checks that an argument is a finite number within its bounds, and returns it as a float."""
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if (
+        not is_number
+        or not low <= value <= (math.inf if high is None else high)
+        or value == math.inf
+    ):
+        bounds = f">= {low}" if high is None else f"from {low} to {high}"
+        raise ValueError(f"{name} must be a finite number {bounds}, got {value!r}")
+    return float(value)
+
+
+def images(name, value):
+    """Checks that an argument is images, and returns it as a float32 array (N, ...).
+
+    Args:
+        name: the argument's name, for the message.
+        value: what was given: floats in [0, 1], N >= 1.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    import numpy as np
+
+    array = np.asarray(value)
+    if array.ndim < 2 or array.size == 0:
+        raise ValueError(f"{name} must have shape (N, ...) with N >= 1, got {array.shape}")
+    return _unit_range(name, array)
+
+
 def photo(name, value):
     """Checks that an argument is a colour image, and returns it as a float32 array (H, W, 3).
 
@@ -76,13 +108,7 @@ def photo(name, value):
     image = np.asarray(value)
     if image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise ValueError(f"{name} must have shape (height, width, 3), got {image.shape}")
-    if image.dtype.kind != "f":
-        raise ValueError(f"{name} must be float in [0, 1], got {image.dtype}: divide 8 bits by 255")
-    if not (image.min() >= 0 and image.max() <= 1):  # NaN is neither
-        raise ValueError(
-            f"{name} must have values in [0, 1], got {image.min():.3g} to {image.max():.3g}"
-        )
-    return image.astype(np.float32)
+    return _unit_range(name, image)
 
 
 def rows(name, value, columns):
@@ -141,13 +167,14 @@ def boxes(name, value, thin=True):
     return array
 
 
-def labels(name, value, count):
-    """Checks that an argument is one class for each box, a whole number >= 0.
+def labels(name, value, count, of="box"):
+    """Checks that an argument is one class for each box or image, a whole number >= 0.
 
     Args:
         name: the argument's name, for the message.
         value: what was given.
         count: how many boxes there are.
+        of: what has a class, for the message.
 
     Returns:
         (count,) integer array.
@@ -155,7 +182,7 @@ def labels(name, value, count):
     Raises:
         ValueError: if it is none.
     """
-    array = _one_each(name, value, count)
+    array = _one_each(name, value, count, of)
     if array.dtype.kind not in "iu":
         raise ValueError(f"expected {name} of whole numbers, got type {array.dtype}")
     if (array < 0).any():
@@ -188,12 +215,24 @@ def predictions_for(truth, predictions):
         )
 
 
-def _one_each(name, value, count):
+def _unit_range(name, array):
+    import numpy as np
+
+    if array.dtype.kind != "f":
+        raise ValueError(f"{name} must be float in [0, 1], got {array.dtype}: divide 8 bits by 255")
+    if not (array.min() >= 0 and array.max() <= 1):  # NaN is neither
+        raise ValueError(
+            f"{name} must have values in [0, 1], got {array.min():.3g} to {array.max():.3g}"
+        )
+    return array.astype(np.float32)
+
+
+def _one_each(name, value, count, of="box"):
     import numpy as np
 
     array = np.asarray(value)
     if array.shape != (count,):
         raise ValueError(
-            f"expected {name} of shape ({count},), one for each box, got {array.shape}"
+            f"expected {name} of shape ({count},), one for each {of}, got {array.shape}"
         )
     return array if count else array.astype(int)  # NumPy takes an empty list for floats

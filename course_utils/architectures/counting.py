@@ -68,9 +68,11 @@ def _product(layer, sizes):
 
 
 def _attention(layer, node):
-    # Arguments in the order of the call; node.input_tensors sorts those given by name.
-    given = [*node.arguments.args, *map(node.arguments.kwargs.get, ("query", "value"))]
-    shapes = [tensor.shape for tensor in given if tensor is not None][:2]
+    # node.input_tensors sorts those given by name. Without a value it is self-attention.
+    given = dict(zip(("query", "value"), node.arguments.args, strict=False))
+    given = {**given, **node.arguments.kwargs}
+    value = given["query"] if given.get("value") is None else given["value"]
+    shapes = given["query"].shape, value.shape
     queries, values = (_product(layer, shape[1:-1]) for shape in shapes)
     pairs = queries * math.prod(shapes[1][axis] for axis in layer.attention_axes)
     products = layer.num_heads * pairs * (layer.key_dim + layer.value_dim)

@@ -10,6 +10,8 @@ import keras
 import numpy as np
 from keras import layers
 
+from course_utils.attention import AttentionHeads
+
 DECLARABLE = ("convolution", "dense", "pointwise", "pooling", "whole image")
 KINDS = {
     # Slide a window with weights, each used once at every place of the output.
@@ -19,7 +21,7 @@ KINDS = {
     "dense": (layers.Dense, layers.EinsumDense),
     # Spread each place of the input by weights, each used once for every place of the input.
     "transposed": (layers.Conv2DTranspose,),
-    "attention": (layers.MultiHeadAttention,),
+    "attention": (layers.MultiHeadAttention, AttentionHeads),
     "padding": (layers.ZeroPadding2D, layers.Cropping2D),
     # Look at one place at a time, and multiply nothing that counts by the usual convention. Those
     # that change the size of the map have no field; what they do while training is left out.

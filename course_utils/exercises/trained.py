@@ -38,6 +38,7 @@ class Trained:
             of which it does not hold.
         seconds: CPU time that the judging may take, estimated from the first images.
         praise: one sentence added to "correct".
+        noun: what the verdict calls the images, where they are something else.
     """
 
     images: Callable
@@ -47,6 +48,7 @@ class Trained:
     must: Mapping[str, Callable] = field(default_factory=dict)
     seconds: float = 30.0
     praise: str = ""
+    noun: str = "images"
 
     def judge(self, answer):
         if is_unanswered(answer):
@@ -82,7 +84,9 @@ class Trained:
         outputs = models.run(model, images)
         right = int(np.sum(outputs.argmax(axis=-1) == labels))
         # Cut off, not rounded: 0.8796 must not look like the 0.880 that it misses.
-        found = f"accuracy ≈ {right * 1000 // len(labels) / 1000:.3f} on {len(labels):,} images"
+        found = (
+            f"accuracy ≈ {right * 1000 // len(labels) / 1000:.3f} on {len(labels):,} {self.noun}"
+        )
         if right / len(labels) >= self.accuracy:
             return Verdict(CORRECT, f"{found}. {self.praise}".strip())
         why = _misconception(model, outputs, images, labels) or self.hint

@@ -82,6 +82,19 @@ HARMLESS = {
         "overlaps = boxes.iou(shifted[kept], shifted[[index]])": "the order does not matter",
     },
     "09.4": {"overlaps[:, best] = -1": "below every threshold, as 0 is"},
+    "11.1": {
+        "fetched = np.array([10, 20, 60]) @ weights": "the product of two vectors",
+        "fetched = weights @ [10, 20, 60]": "NumPy takes a list as well",
+    },
+    "11.2": {
+        "scores = query @ key.T / np.sqrt(query.shape[1])": "the last axis of two is axis 1",
+        "return weights / weights.sum(axis=1, keepdims=True) @ value": "the same",
+    },
+    "11.3": {
+        "scores = query @ key.transpose(0, 1, 3, 2) / np.sqrt(width / heads)": (
+            "the heads divide the width"
+        ),
+    },
 }
 
 

@@ -15,7 +15,7 @@ from keras import ops
 from PIL import ImageOps
 from strange_answers import STRANGE
 
-from course_utils import exercises, transfer
+from course_utils import attention, exercises, transfer
 from course_utils.architectures.lenet import CodeDistance
 from course_utils.detection import boxes, metrics
 from course_utils.exercises.judge import find
@@ -230,6 +230,14 @@ def true_positives_by_keys(corners, scores, objects, threshold):
     return hits
 
 
+def multi_head_by_einsum(x, w_query, w_key, w_value, heads):
+    query, key, value = (
+        (x @ w).reshape(*x.shape[:2], heads, -1) for w in (w_query, w_key, w_value)
+    )
+    scores = np.einsum("nthd,nshd->nhts", query, key) / query.shape[-1] ** 0.5
+    return np.einsum("nhts,nshd->nthd", ops.softmax(scores), value).reshape(x.shape)
+
+
 @pytest.mark.parametrize(
     ("name", "answer"),
     [
@@ -261,6 +269,9 @@ def true_positives_by_keys(corners, scores, objects, threshold):
         ("09.3", boxes.decode),
         ("09.4", true_positives_by_the_metric),
         ("09.4", true_positives_by_keys),
+        ("11.2", lambda *case: attention.scaled_dot_product_attention(*case)[0]),
+        ("11.3", multi_head_by_einsum),
+        ("11.4", attention.sinusoidal_positions),
     ],
 )
 def test_other_ways_are_right(name, answer):
@@ -288,6 +299,11 @@ def test_each_mistake_gets_its_own_hint(name):
 
 def answer_with(model, *multiples):
     model.get_layer("answers").set_weights([np.array([multiples], np.float32)])
+
+
+def without_attention(model):
+    for weight in model.layers[2].weights:
+        weight.assign(ops.zeros_like(weight))
 
 
 @pytest.mark.parametrize(
@@ -375,6 +391,7 @@ def answer_with(model, *multiples):
             lambda model: setattr(model.get_layer("softmax"), "axis", 1),
             "softmax runs over the anchors",
         ),
+        ("11.5", without_attention, "the tokens do not see each other"),
     ],
 )
 def test_a_model_that_lacks_something_is_refused(name, spoil, hint):

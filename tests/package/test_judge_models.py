@@ -469,6 +469,11 @@ def test_accuracy_is_cut_off_and_not_rounded():
     assert exercise.judge(by_hand(RIGHT)).message == "accuracy ≈ 0.997 on 400 images."
 
 
+def test_what_are_no_images_is_called_what_it_is():
+    exercise = dataclasses.replace(QUADRANTS, noun="sequences")
+    assert exercise.judge(by_hand(RIGHT)).message == "accuracy ≈ 1.000 on 160 sequences. all four."
+
+
 def never():
     raise AssertionError("the images are not needed")
 

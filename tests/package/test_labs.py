@@ -32,6 +32,14 @@ STATES = {
         "x1.value = 40; x1.dispatchEvent(new Event('input', {bubbles: true}))",
     ),
     "convolution": ("0", "byId('slowly').click()", "byId('lecture').click()"),
+    "lookup": (
+        "0",
+        "byId('causal').click(); document.querySelectorAll('#tasks input')[1].click()",
+        "const x = document.querySelector('.fields input'); x.value = 40;"
+        "x.dispatchEvent(new Event('input', {bubbles: true}))",
+        "document.querySelectorAll('#tasks input')[3].click();"
+        "document.querySelector('#answers button').click()",
+    ),
     "shapes": (
         "0",
         "lab.load('empty')",
@@ -52,6 +60,10 @@ NARROW = {
     "convolution": (
         *(f"document.querySelector('#size [value=\"{size}\"]').click()" for size in range(1, 6)),
         "document.querySelector('[value=draw]').click()",
+    ),
+    "lookup": (
+        "for (const kind in KINDS) lab.state[kind].fill([-2.9, -2.9]);"
+        "lab.state.divisor = 0.1; lab.state.stage = 'scaled'; render()",
     ),
     "shapes": (),
     "teachable": (),
@@ -127,7 +139,8 @@ def test_embed_refuses_a_height(height):
 @pytest.mark.parametrize("function", [labs.embed, labs.page])
 def test_an_unknown_lab_is_refused(function):
     with pytest.raises(
-        ValueError, match=r"one of augment, boxes, convolution, shapes, teachable, got 'conv'"
+        ValueError,
+        match=r"one of augment, boxes, convolution, lookup, shapes, teachable, got 'conv'",
     ):
         function("conv")
 

@@ -658,3 +658,44 @@ class TestDrawBoxes:
         with pytest.raises(ValueError, match=message):
             plotting.draw_boxes(*arguments)
         assert plt.get_fignums() == []
+
+
+class TestShowAttention:
+    WEIGHTS = np.array([[0.25, 0.75, 0], [1, 0, 0]])
+
+    def test_rows_are_queries(self):
+        ax = plotting.show_attention(self.WEIGHTS, ["a", "b"], ["x", "y", "z"])
+        np.testing.assert_array_equal(ax.images[0].get_array(), self.WEIGHTS)
+        assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
+        assert [label.get_text() for label in ax.get_xticklabels()] == ["x", "y", "z"]
+        assert [text.get_text() for text in ax.texts] == [
+            "0.25",
+            "0.75",
+            "0.00",
+            "1.00",
+            "0.00",
+            "0.00",
+        ]
+        assert ax.texts[1].get_position() == (1, 0)
+        assert ax.texts[1].get_color() == "white"
+
+    def test_a_large_one_has_no_numbers_and_draws_where_it_is_told(self):
+        _, ax = plt.subplots()
+        assert plotting.show_attention(np.full((7, 9), 1 / 9), keys=range(9), ax=ax) is ax
+        assert len(ax.texts) == 0
+        assert ax.get_xticklabels()[0].get_rotation() == 90
+
+    @pytest.mark.parametrize(
+        ("weights", "names", "message"),
+        [
+            (np.zeros(3), {}, r"weights \(T, S\), got shape \(3,\)"),
+            (np.zeros((0, 3)), {}, r"got shape \(0, 3\)"),
+            ([[0.5, -0.5]], {}, "from 0 to 1, got -0.5 to 0.5"),
+            ([[np.nan, 1]], {}, "from 0 to 1, got nan"),
+            (WEIGHTS, {"queries": "abc"}, "expected 2 names of queries, got 3"),
+            (WEIGHTS, {"keys": "ab"}, "expected 3 names of keys, got 2"),
+        ],
+    )
+    def test_what_is_no_attention_is_refused(self, weights, names, message):
+        with pytest.raises(ValueError, match=message):
+            plotting.show_attention(weights, **names)
