@@ -1,6 +1,6 @@
 """The attack lab computes what the package computes, and shows it to mouse, finger and keys."""
 
-import functools
+import json
 import re
 
 import keras
@@ -46,7 +46,7 @@ def networks(recipe):
 def garments():
     """(10, 28, 28, 1) images of the page, as the package has them; the label is the position."""
     _, (x, y) = data.fashion_mnist()
-    chosen = np.array(eval(constant("INDICES")))
+    chosen = np.array(json.loads(constant("INDICES")))
     assert y[chosen].tolist() == list(range(10))
     return x[chosen]
 
@@ -87,13 +87,13 @@ def test_the_network_equals_keras(lab, networks, garments, name):
 
 
 def agree(found, expected):
-    """Whether two gradients (N, pixels) are equal as float32 computes, and in all larger signs."""
+    """Whether gradients (N, pixels) are equal as float32 computes, and in all but tiny signs."""
     size = np.abs(expected).max(axis=1, keepdims=True)
-    large = np.abs(expected) > 1e-4 * size
+    large = np.abs(expected) > 1e-5 * size
     return bool(
-        np.all(np.abs(found - expected) <= 1e-4 * size)
+        np.all(np.abs(found - expected) <= 1e-5 * size)
         and np.all(np.sign(found)[large] == np.sign(expected)[large])
-        and large.mean() > 0.9
+        and large.mean() > 0.8  # the robust network does not look at some of the black pixels
     )
 
 
@@ -140,7 +140,8 @@ def test_attacks_equal_the_packages(lab, networks, garments, method, steps, part
                 model, garments, labels, budget, steps, budget / part, targeted=goal >= 0
             ).reshape(10, -1)
             assert np.abs(found - garments.reshape(10, -1)).max() <= budget + 1e-6
-            assert (np.abs(found - expected) < 1e-6).mean() > 0.985
+            same = (np.abs(found - expected) < 1e-6).mean()
+            assert same > (0.999 if method == "once" else 0.985)  # a sign may turn on the way
             shares = evaluate(
                 lab[1],
                 f"""images => images.map(image => lab.softmax(
@@ -173,11 +174,24 @@ def test_random_signs_are_a_control_of_the_same_size(lab):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-15)
 
 
+@pytest.fixture(scope="module")
+def three(networks, garments):
+    """What the package makes of three garments with ten steps towards a class."""
+    model, images, labels = networks["plain"], garments[[1, 6, 8]], np.array([4, 4, 4])
+    attacked = adversarial.pgd(model, images, labels, 9 / 255, 10, 3 / 255, targeted=True)
+    return {
+        "images": images.reshape(3, -1).tolist(),
+        "logits": model.predict(images, verbose=0),
+        "slopes": gradients(model, images, labels).reshape(3, -1),
+        "attacked": attacked.reshape(3, -1),
+    }
+
+
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [
         ("value * scale[i % channels]", "value * scale[Math.floor(i / count)]"),
-        ('before: samePadding(side, size, 2)[0]', 'before: samePadding(side, size, 2)[1]'),
+        ("before: samePadding(side, size, 2)[0]", "before: samePadding(side, size, 2)[1]"),
         ("y >= side) continue", "y >= side - 1) continue"),
         ("(i * size + j) * from * to", "(j * size + i) * from * to"),
         ("output[i] = bias[i % to]", "output[i] = 0"),
@@ -195,13 +209,9 @@ def test_random_signs_are_a_control_of_the_same_size(lab):
         ("Math.sign(gradient[i])", "gradient[i]"),
     ],
 )
-def test_a_wrong_formula_would_be_noticed(lab, networks, garments, right, wrong):
+def test_a_wrong_formula_would_be_noticed(lab, three, right, wrong):
     """Each is told by one of the comparisons above: logits, gradients, attacked images."""
     assert ARITHMETIC.count(right) == 1
-    model, chosen = networks["plain"], [1, 6, 8]
-    images = garments[chosen]
-    targets = np.array([4, 4, 4])
-    ten = adversarial.pgd(model, images, targets, 9 / 255, 10, 3 / 255, targeted=True)
     for code, is_right in ((ARITHMETIC, True), (ARITHMETIC.replace(right, wrong), False)):
         script = f"""images => {{
           {code}
@@ -212,13 +222,12 @@ def test_a_wrong_formula_would_be_noticed(lab, networks, garments, right, wrong)
               attack(net, image, 4, 9 / 255, true, 10, 3 / 255)].map(part => [...part]);
           }});
         }}"""
-        logits, slopes, attacked = map(
-            np.array, zip(*lab[1].evaluate(script, images.reshape(3, -1).tolist()), strict=True)
-        )
+        found = zip(*lab[1].evaluate(script, three["images"]), strict=True)
+        logits, slopes, attacked = map(np.array, found)
         same = (
-            np.abs(logits - model.predict(images, verbose=0)).max() < 2e-4
-            and agree(slopes, gradients(model, images, targets).reshape(3, -1))
-            and (np.abs(attacked - ten.reshape(3, -1)) < 1e-6).mean() > 0.985
+            np.abs(logits - three["logits"]).max() < 2e-4
+            and agree(slopes, three["slopes"])
+            and (np.abs(attacked - three["attacked"]) < 1e-6).mean() > 0.985
         )
         assert bool(same) is is_right
 
@@ -235,14 +244,13 @@ def test_both_networks_know_the_garments_and_more(networks, garments):
 
 
 def test_the_curves_are_those_of_the_networks(recipe, networks, monkeypatch):
-    monkeypatch.setattr(recipe, "EPSILONS", (0, 8, 32))
-    curves, budgets = eval(constant("CURVES")), eval(constant("EPSILONS"))
+    monkeypatch.setattr(recipe, "EPSILONS", (8,))
+    curves, budgets = json.loads(constant("CURVES")), json.loads(constant("EPSILONS"))
     _, (x, y) = data.fashion_mnist()
     for name, model in networks.items():
         found = recipe.accuracies(model, x, y)
         for attack, row in found.items():
-            stored = [curves[name][attack][budgets.index(epsilon)] for epsilon in (0, 8, 32)]
-            np.testing.assert_allclose(row, stored, rtol=0, atol=0.3)
+            assert row == pytest.approx([curves[name][attack][budgets.index(8)]], abs=0.3)
     # What the page's reader is to see.
     at_8 = {name: curves[name]["once"][budgets.index(8)] for name in curves}
     assert at_8["plain"] < 50 < 75 < at_8["robust"]
@@ -264,7 +272,10 @@ def finished(frame):
 
 def limits(frame):
     return dict(
-        zip(*(frame.locator(f"#limits {tag}").all_inner_texts() for tag in ("dt", "dd")), strict=True)
+        zip(
+            *(frame.locator(f"#limits {tag}").all_inner_texts() for tag in ("dt", "dd")),
+            strict=True,
+        )
     )
 
 
@@ -286,7 +297,7 @@ def test_the_network_is_covered_until_one_has_guessed(lab):
     assert spoken(frame, "a human notices from 20/255 on.")
     assert not frame.is_visible("#answers")
     guess(frame, 30)
-    assert spoken(frame, "Your guess: 30/255. Smallest ε that fools it:")
+    assert spoken(frame, "Your guess: 30/255. Smallest ε found:")
     assert frame.is_visible("#answers")
     finished(frame)
     found = limits(frame)
@@ -315,14 +326,16 @@ def test_the_smallest_epsilon_is_the_packages(lab, networks, garments, network):
     for label in (0, 9):
         garment(frame, label)
         finished(frame)
-        image, budgets = garments[[label]], np.arange(49)
+        found, image = limits(frame)["Smallest ε that fools it"], garments[[label]]
+        holds = found.startswith("none up to 48")
+        last = 48 if holds else int(found.removesuffix("/255"))
+        budgets = np.linspace(1, last, min(last, 6)).astype(int)
         answers = [
             networks[network](adversarial.fgsm(networks[network], image, [label], budget / 255))
             for budget in budgets
         ]
-        wrong = budgets[np.argmax(answers, axis=-1)[:, 0] != label]
-        expected = f"{wrong[0]}/255" if len(wrong) else "none up to 48/255"
-        assert limits(frame)["Smallest ε that fools it"] == expected
+        right = np.argmax(answers, axis=-1)[:, 0] == label
+        assert right.tolist() == [True] * (len(budgets) - 1) + [holds]
 
 
 def test_guess_and_what_a_human_notices_are_compared(lab):
@@ -347,9 +360,10 @@ def test_guess_and_what_a_human_notices_are_compared(lab):
 
 
 def shown(frame):
-    """Shares in the list of answers, from 0 to 1, and the names."""
-    rows = [row.split() for row in frame.locator("#answers li").all_inner_texts()]
-    return [" ".join(row[:-2]) for row in rows], [float(row[-2].strip("<>")) / 100 for row in rows]
+    """The names in the list of answers, and their shares from 0 to 1."""
+    shares = frame.locator("#answers .share").all_inner_texts()
+    names = frame.locator("#answers li > span:first-child").all_inner_texts()
+    return names, [float(share.strip("<> %")) / 100 for share in shares]
 
 
 def test_answers_pictures_and_words_follow_epsilon(lab):
@@ -386,9 +400,7 @@ def test_what_is_clipped_is_counted(lab):
     assert f"{clipped} of 784 pixels stand at one of its ends" in frame.inner_text("#clipped")
     assert 100 < clipped < 600
     # White where nothing changes, orange where it gets brighter by epsilon.
-    colours = frame.evaluate(
-        "[...byId('change').getContext('2d').getImageData(0, 0, 28, 28).data]"
-    )
+    colours = frame.evaluate("[...byId('change').getContext('2d').getImageData(0, 0, 28, 28).data]")
     colours = np.reshape(colours, (784, 4))[:, :3]
     change = found - image
     assert (colours[change == 0] == 255).all()
@@ -500,7 +512,7 @@ def test_one_slides_with_a_finger(browser, tmp_path):
 
 def test_a_step_of_the_slider_is_quick(lab):
     _, frame = lab
-    seconds = functools.partial(frame.evaluate)(
+    seconds = frame.evaluate(
         """() => {
           const start = performance.now();
           for (let i = 0; i < 10; i++) lab.attacked("plain", i, 8, "ten", -1, 1);
