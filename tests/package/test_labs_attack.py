@@ -468,6 +468,42 @@ def test_curves_are_told_to_whoever_does_not_see_them(lab):
     assert not frame.locator("#control").is_visible()
 
 
+def is_coloured(frame, chart, epsilon, share, colour):
+    """Whether a chart has a colour, such as "0072b2", at a point of it."""
+    script = """([id, epsilon, share]) => {
+      const canvas = document.querySelector(`#${id} canvas`), {width, height} = canvas;
+      const x = 44 + epsilon / 48 * (width - 44 - 12);
+      const y = 10 + (1 - share) * (height - 38 - 10);
+      return [...canvas.getContext("2d").getImageData(Math.round(x), Math.round(y), 1, 1).data];
+    }"""
+    found = frame.evaluate(script, [chart, epsilon, share])[:3]
+    return np.abs(np.subtract(found, list(bytes.fromhex(colour)))).max() < 12
+
+
+def test_the_curves_go_through_what_was_computed(lab):
+    _, frame = lab
+    frame.uncheck("#ask")
+    finished(frame)
+    stored, budgets = json.loads(constant("CURVES")), json.loads(constant("EPSILONS"))
+    for name, colour in (("plain", "0072b2"), ("robust", "d55e00")):
+        for epsilon in (12, 24, 32):
+            share = stored[name]["once"][budgets.index(epsilon)] / 100
+            assert is_coloured(frame, "all", epsilon, share, colour)
+            share = frame.evaluate(f'lab.series("{name}", 9).shares[{epsilon}][9]')
+            assert is_coloured(frame, "own", epsilon, share, colour)
+    frame.fill("#epsilon", "30")
+    assert is_coloured(frame, "own", 30, 0.9, "85909b")
+    assert is_coloured(frame, "all", 30, 0.9, "85909b")
+    frame.click("#notice")
+    frame.fill("#epsilon", "18")
+    # A dotted line in the colour of text, where one has said.
+    dots = [is_coloured(frame, "own", 30, share, "1d2329") for share in np.linspace(0.8, 0.95, 30)]
+    assert 0 < sum(dots) < 30
+    assert frame.inner_text("#lines") == "ε now (grey), where a human notices (dotted)."
+    frame.click("#guess")
+    assert frame.inner_text("#lines").endswith("(dotted), your guess (dashed).")
+
+
 # ---- Keys, finger, ways back ----
 
 
