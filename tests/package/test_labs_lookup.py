@@ -177,6 +177,81 @@ def test_every_step_of_a_query_is_shown(lab):
     assert spoken(frame, "Token 1: weights 1.00, 0.00, 0.00, 0.00; output (2.50, 1.50).")
 
 
+# ---- Pictures ----
+
+COLOURS = {
+    "queries": "#0072b2",
+    "keys": "#d55e00",
+    "values": "#00785a",
+    "outputs": "#8a4f9e",
+    "feet": "#55606b",
+}
+
+
+def share_of(frame, plane, point, colour, side=9):
+    """How much of a small square around a point of a plane has a colour, from 0 to 1."""
+    script = """([id, [x, y], side]) => {
+      const canvas = document.querySelector(`#${id} canvas`);
+      const unit = canvas.width / 6.7, corner = canvas.width / 2 - side / 2;
+      const [left, top] = [x, -y].map(value => Math.round(corner + value * unit));
+      return [...canvas.getContext("2d").getImageData(left, top, side, side).data];
+    }"""
+    pixels = np.reshape(frame.evaluate(script, [plane, point, side]), (-1, 4))[:, :3]
+    wanted = [int(COLOURS[colour][i : i + 2], 16) for i in (1, 3, 5)]
+    return np.mean(np.abs(pixels - wanted).max(axis=1) < 12)
+
+
+def middle(vector):
+    return [value / 2 for value in vector]
+
+
+def test_arrows_are_drawn_and_are_thicker_with_more_weight(lab):
+    _, frame = lab
+    for kind, plane in (("keys", "match"), ("values", "blend")):
+        shares = [share_of(frame, plane, middle(OPENING[kind][i]), kind) for i in range(4)]
+        # Query 3 gives 0.71, 0.03, 0.01, 0.25.
+        assert shares[0] > shares[3] + 0.05 > shares[2] + 0.05 > 0.05
+        assert shares[0] > 0.3
+        for vector in OPENING[kind]:
+            assert share_of(frame, plane, np.multiply(vector, 0.93).tolist(), kind) > 0.1  # heads
+    assert share_of(frame, "match", [0.75, 0], "queries") > 0.3
+    assert share_of(frame, "match", middle(OPENING["queries"][0]), "queries") < 0.05  # faint
+    frame.check("#causal")
+    assert share_of(frame, "match", middle(OPENING["keys"][3]), "keys") < 0.05
+    assert share_of(frame, "blend", middle(OPENING["values"][3]), "values") < 0.05
+    frame.get_by_label("Query 1", exact=True).check(force=True)
+    assert share_of(frame, "match", middle(OPENING["queries"][0]), "queries") > 0.3
+
+
+def test_keys_are_projected_onto_the_query(lab):
+    _, frame = lab
+    for x in (2, -1, -2):  # the query is horizontal, and hides one
+        assert share_of(frame, "match", [x, 0], "feet") > 0.1
+    frame.get_by_label("Query 3, x").fill("1")
+    frame.get_by_label("Query 3, y").fill("1")
+    # (2, 1) onto (1, 1): 3 / 2 of it.
+    assert share_of(frame, "match", [1.5, 1.5], "feet") > 0.1
+    assert share_of(frame, "match", [2, 0], "feet") == 0
+    frame.get_by_label("Query 3, x").fill("0")
+    frame.get_by_label("Query 3, y").fill("0")  # no direction to project onto
+    assert share_of(frame, "match", [1.5, 1.5], "feet") == 0
+
+
+def test_outputs_lie_where_they_are_within_the_hull(lab):
+    _, frame = lab
+    outputs, _ = package(**OPENING, divisor=2**0.5)
+    for i, output in enumerate(outputs.tolist()):
+        assert share_of(frame, "blend", output, "outputs") > (0.4 if i == 2 else 0.2)
+    script = """point => {
+      const canvas = document.querySelector("#blend canvas"), unit = canvas.width / 6.7;
+      const place = [point[0], -point[1]].map(value => canvas.width / 2 + value * unit);
+      return [...canvas.getContext("2d").getImageData(...place, 1, 1).data].slice(0, 3);
+    }"""
+    inside, outside = ([-1.3, 0.6], [-2.5, 1.5])
+    assert frame.evaluate(script, inside) != [255, 255, 255]
+    assert frame.evaluate(script, outside) == [255, 255, 255]
+
+
 # ---- Moving vectors ----
 
 
@@ -431,6 +506,11 @@ def test_a_solution_solves(lab, number):
     assert not verdict(frame).startswith("Done")
     frame.click("#solve")
     assert verdict(frame).startswith("Done")
+    assert frame.get_attribute("#verdict", "class") == "done"
+    state = frame.evaluate("[lab.state.queries, lab.state.keys]")
+    assert np.abs(state).max() <= 3
+    frame.click("#undo")
+    assert frame.get_attribute("#verdict", "class") == ""
 
 
 @pytest.mark.parametrize(
@@ -460,6 +540,8 @@ def test_predictions_are_asked_first_and_shown_then(lab, number, right, before, 
     texts = buttons.all_inner_texts()
     assert [texts[right][0], texts[wrong][0]] == ["✓", "✗"]
     assert spoken(frame, "Not so.") == said
+    assert [button.get_attribute("aria-pressed") for button in buttons.all()].index("true") == wrong
+    assert frame.locator("#tasks .option").nth(number - 1).inner_text() == f"{number} ✓"
     buttons.nth(right).click()
     assert verdict(frame) == said.replace("Not so.", "Right.")
     frame.click("#undo")
