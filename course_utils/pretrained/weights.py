@@ -8,9 +8,14 @@ SCALE = ":scale"  # behind the name of a weight that is stored in 8 bits
 
 
 def named_weights(model):
-    """The weights of a model by the names that the files of weights use, "layer/weight"."""
+    """The weights of a model by the names that the files of weights use, "layer/weight".
+
+    A weight of a layer inside a layer is "layer/inner/weight".
+    """
     return {
-        f"{layer.name}/{weight.name}": weight for layer in model.layers for weight in layer.weights
+        f"{layer.name}/{weight.path.split(layer.name + '/')[-1]}": weight
+        for layer in model.layers
+        for weight in layer.weights
     }
 
 
