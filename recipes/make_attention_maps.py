@@ -17,7 +17,7 @@ from make_lab_photos import put
 from course_utils import pretrained
 from course_utils.architectures import attention_maps
 
-PHOTOS = {"coffee": "Espresso", "german_shepherd": "German shepherd"}
+PHOTOS = {"german_shepherd": "German shepherd", "coffee": "Espresso"}
 SIDE, LEVELS = 8, 7
 
 
