@@ -12,9 +12,10 @@ from course_utils.architectures.counting import depth, multiply_adds, receptive_
 from course_utils.architectures.googlenet import INCEPTION, googlenet, inception_block
 from course_utils.architectures.lenet import C3_TABLE, lenet5, lenet5_1998
 from course_utils.architectures.resnet import basic_block, bottleneck_block, cifar_resnet, resnet
+from course_utils.architectures.vit import attention_maps, encoder_block, vit
 
 __all__ = [
-    "C3_TABLE", "INCEPTION", "alexnet", "basic_block", "bottleneck_block", "cifar_resnet", "depth",
-    "googlenet", "inception_block", "lenet5", "lenet5_1998", "multiply_adds", "receptive_field",
-    "resnet", "vgg16",
+    "C3_TABLE", "INCEPTION", "alexnet", "attention_maps", "basic_block", "bottleneck_block",
+    "cifar_resnet", "depth", "encoder_block", "googlenet", "inception_block", "lenet5",
+    "lenet5_1998", "multiply_adds", "receptive_field", "resnet", "vgg16", "vit",
 ]  # fmt: skip

@@ -1,5 +1,6 @@
 """Networks that come trained, with weights that ship with the package."""
 
+from course_utils.pretrained.dinov2 import dinov2_from_keras_hub, dinov2_small
 from course_utils.pretrained.faces import (
     FACE_KEYPOINTS,
     blazeface,
@@ -33,6 +34,8 @@ __all__ = [
     "coco_names",
     "detect_faces",
     "detect_objects",
+    "dinov2_from_keras_hub",
+    "dinov2_small",
     "efficientnet_lite0",
     "fashion_cnn",
     "find_pose",

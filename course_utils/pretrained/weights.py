@@ -8,9 +8,14 @@ SCALE = ":scale"  # behind the name of a weight that is stored in 8 bits
 
 
 def named_weights(model):
-    """The weights of a model by the names that the files of weights use, "layer/weight"."""
+    """The weights of a model by the names that the files of weights use, "layer/weight".
+
+    A weight of a layer inside a layer is "layer/inner/weight".
+    """
     return {
-        f"{layer.name}/{weight.name}": weight for layer in model.layers for weight in layer.weights
+        f"{layer.name}/{weight.path.split(layer.name + '/')[-1]}": weight
+        for layer in model.layers
+        for weight in layer.weights
     }
 
 
@@ -26,13 +31,30 @@ def set_weights(model, arrays):
         weight.assign(arrays[name])
 
 
+def read_weights(file):
+    """The weights in a file that ships with the package.
+
+    Args:
+        file: name of the asset. Whole numbers "layer/weight" are multiplied by
+            "layer/weight:scale".
+
+    Returns:
+        Dictionary from "layer/weight" to array.
+
+    Raises:
+        ValueError: if the file is damaged.
+    """
+    with np.load(asset(file)) as arrays:
+        return {name: _read(arrays, name) for name in arrays if not name.endswith(SCALE)}
+
+
 def load_weights(model, file):
     """Gives a model its weights from a file that ships with the package.
 
     Args:
         model: whose layers are named as in the file.
-        file: name of the asset. It may hold weights of the layer "logits" for a model that ends
-            before it. Whole numbers "layer/weight" are multiplied by "layer/weight:scale".
+        file: as in `read_weights`. It may hold weights of the layer "logits" for a model that ends
+            before it.
 
     Returns:
         The model.
@@ -41,9 +63,8 @@ def load_weights(model, file):
         ValueError: if the file is damaged, or its other weights are not those of the model.
     """
     unused = set() if any(layer.name == "logits" for layer in model.layers) else {"logits"}
-    with np.load(asset(file)) as arrays:
-        names = [name for name in arrays if not name.endswith(SCALE)]
-        set_weights(model, {n: _read(arrays, n) for n in names if n.split("/")[0] not in unused})
+    arrays = read_weights(file)
+    set_weights(model, {n: array for n, array in arrays.items() if n.split("/")[0] not in unused})
     return model
 
 
