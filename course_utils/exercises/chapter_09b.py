@@ -35,30 +35,25 @@ EXERCISES.answer(
         **{f"YOLO: {why}": (number, 8732) for number, why in OF_YOLO.items()},
         **{f"SSD: {why}": (1470, number) for number, why in OF_SSD.items()},
         **{
-            f"YOLO: {of_yolo} SSD: {of_ssd}": (one, other)
-            for (one, of_yolo), (other, of_ssd) in itertools.product(OF_YOLO.items(), OF_SSD.items())
+            f"YOLO: {OF_YOLO[one]} SSD: {OF_SSD[other]}": (one, other)
+            for one, other in itertools.product(OF_YOLO, OF_SSD)
         },
     },
     praise="the 1,470 come from one dense layer, the 8,732 boxes from six convolutions.",
 )
 
 
-def _assign(overlaps, anchors_axis=0, background="max", order="given", best=True, touch=False):
+def _assign(overlaps, axis=0, background="max", last=False, best=True, strict=False):
     """The function of 09b.2, right or with some of its faults."""
-    high = overlaps.max(axis=1)
-    steps = {
-        "negative": (getattr(overlaps, background)(axis=1) < 0.3, 0),
-        "positive": (high > 0.7 if touch else high >= 0.7, 1),
-    }
     labels = np.full(len(overlaps), -1)
-    names = ("positive", "best", "negative") if order == "last" else ("negative", "positive", "best")
-    for name in names:
-        if name == "best":
-            if best:
-                labels[overlaps.argmax(axis=anchors_axis)] = 1
-        else:
-            where, value = steps[name]
-            labels[where] = value
+    negative = getattr(overlaps, background)(axis=1) < 0.3
+    if not last:
+        labels[negative] = 0
+    labels[overlaps.max(axis=1) > 0.7 if strict else overlaps.max(axis=1) >= 0.7] = 1
+    if best:
+        labels[overlaps.argmax(axis=axis)] = 1
+    if last:
+        labels[negative] = 0
     return labels
 
 
@@ -75,7 +70,7 @@ def _assign(overlaps, anchors_axis=0, background="max", order="given", best=True
     ],
     mistakes={
         "three faults at once, as it was given: try it on a matrix of three rows.": (
-            lambda overlaps: _assign(overlaps, 1, "min", "last")
+            lambda overlaps: _assign(overlaps, 1, "min", last=True)
         ),
         "argmax along axis 1 finds an object for each anchor; each object wants an anchor.": (
             lambda overlaps: _assign(overlaps, 1)
@@ -84,13 +79,13 @@ def _assign(overlaps, anchors_axis=0, background="max", order="given", best=True
             lambda overlaps: _assign(overlaps, 0, "min")
         ),
         "an object's best anchor stays positive, however little they overlap: mind the order.": (
-            lambda overlaps: _assign(overlaps, order="last")
+            lambda overlaps: _assign(overlaps, last=True)
         ),
         "the largest overlap decides about the background, and an object's best anchor stays.": (
-            lambda overlaps: _assign(overlaps, 0, "min", "last")
+            lambda overlaps: _assign(overlaps, 0, "min", last=True)
         ),
         "each object wants an anchor, not the other way round, and it must not be overwritten.": (
-            lambda overlaps: _assign(overlaps, 1, order="last")
+            lambda overlaps: _assign(overlaps, 1, last=True)
         ),
         "two faults are left: the axis of argmax, and which overlap makes background.": (
             lambda overlaps: _assign(overlaps, 1, "min")
@@ -98,7 +93,7 @@ def _assign(overlaps, anchors_axis=0, background="max", order="given", best=True
         "without the second rule some objects have no anchor at all.": (
             lambda overlaps: _assign(overlaps, best=False)
         ),
-        "an overlap of 0.7 itself is enough.": lambda overlaps: _assign(overlaps, touch=True),
+        "an overlap of 0.7 itself is enough.": lambda overlaps: _assign(overlaps, strict=True),
     },
     praise="in training, 64 of these are drawn for each image.",
 )

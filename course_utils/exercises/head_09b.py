@@ -1,4 +1,4 @@
-"""The head of exercise 09b.3 and the heat maps of 09b.6: right and wrong ones, and what must hold."""
+"""The head of exercise 09b.3 and the heat map of 09b.6, right and wrong, and what must hold."""
 
 import functools
 
