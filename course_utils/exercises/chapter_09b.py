@@ -230,14 +230,15 @@ EXERCISES.answer(
         "train longer.": head_09b.is_precise_enough,
     },
     mistakes={
-        "no cell reaches 0.5. Nearly all cells are empty: make those with an object count more.": (
+        "it never reaches 0.5. To say nothing is cheap while nearly all cells are empty.": (
             lambda: head_09b.heat_map(confident=False)
         ),
-        "rows and columns are swapped: y comes first in an image.": (
+        "rows and columns are swapped: in an array y comes first.": (
             lambda: head_09b.heat_map(transposed=True)
         ),
-        "more than one hot cell in five has no garment: weight the cells with an object less, or "
-        "train longer.": lambda: head_09b.heat_map(hot=True),
+        "nearly every cell is hot: to say yes everywhere finds all and tells nothing.": (
+            lambda: head_09b.heat_map(hot=True)
+        ),
     },
     praise="a detector of centres, without anchors and without NMS.",
 )
