@@ -120,7 +120,7 @@ def is_precise_enough(model):
     return recall_and_precision(_hot(model), _scenes()[1])[1] >= NEEDED
 
 
-def heat_map(confident=True, transposed=False, hot=False, logits=False):
+def heat_map(confident=True, transposed=False, hot=False):
     """A heat map made of the shipped YOLO, right or with one of the usual faults."""
     import keras
     from keras import layers, ops
@@ -131,5 +131,5 @@ def heat_map(confident=True, transposed=False, hot=False, logits=False):
     x = layers.Lambda(lambda y: ops.max(y[..., 4:10:5], axis=-1, keepdims=True))(trained.output)
     shift = 20.0 if hot else 0.8 if confident else -20.0
     x = layers.Lambda(lambda y: y + shift)(x)
-    x = x if logits else layers.Activation("sigmoid")(x)
+    x = layers.Activation("sigmoid")(x)
     return keras.Model(trained.input, layers.Permute((2, 1, 3))(x) if transposed else x)
