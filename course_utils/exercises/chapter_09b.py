@@ -209,6 +209,7 @@ EXERCISES.answer(
             _swapped("A", "E")
         ),
         "A and C: in one of them only the name is wrong.": _swapped("A", "C"),
+        "D and E: both leave many boxes, but those of doubles still fit.": _swapped("D", "E"),
     },
     praise="each fault has its own fingerprint, and none of them raised an error.",
 )
@@ -219,6 +220,7 @@ EXERCISES.answer(
     "the checker counts cells of 0.5 and more, to one cell.",
     input_shape=(96, 96, 3),
     output_shape=(ROWS, ROWS, 1),
+    outputs="probabilities",
     must={
         "no cell reaches 0.5. Nearly all cells are empty: make those with an object count more.": (
             head_09b.says_something
@@ -240,7 +242,7 @@ EXERCISES.answer(
             lambda: head_09b.heat_map(hot=True)
         ),
     },
-    praise="a detector of centres, without anchors and without NMS.",
+    praise="a map of centres. To count, take its peaks; each still wants a size and a name.",
 )
 def heat_map():
     return head_09b.heat_map()
