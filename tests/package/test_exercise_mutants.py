@@ -82,6 +82,9 @@ HARMLESS = {
         "overlaps = boxes.iou(shifted[kept], shifted[[index]])": "the order does not matter",
     },
     "09.4": {"overlaps[:, best] = -1": "below every threshold, as 0 is"},
+    "09b.4": {
+        "def threshold_for(scores, hits, recall, total):": "their product is what the hits reach"
+    },
     "11.1": {
         "fetched = np.array([10, 20, 60]) @ weights": "the product of two vectors",
         "fetched = weights @ [10, 20, 60]": "NumPy takes a list as well",
