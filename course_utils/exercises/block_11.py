@@ -10,7 +10,7 @@ DIGITS, POSITIONS = 10, 20  # of the sequences of 11.6
 
 def build(
     heads=HEADS, key_dim=WIDTH // HEADS, hidden=HIDDEN, use_bias=True, norms=2, pre_norm=True,
-    skips=True,
+    skips=True, activation="gelu", raw_queries=False, parallel=False,
 ):  # fmt: skip
     """The block of 11.5, right or with some of its faults."""
     import keras
@@ -22,14 +22,17 @@ def build(
         return x + layer(norm(x)) if skips else layer(norm(x))
 
     def attend(y):
-        return layers.MultiHeadAttention(heads, key_dim, use_bias=use_bias)(y, y)
+        look = layers.MultiHeadAttention(heads, key_dim, use_bias=use_bias)
+        return look(inputs if raw_queries else y, y)
 
     def mlp(y):
-        return layers.Dense(WIDTH)(layers.Dense(hidden, activation="gelu")(y))
+        return layers.Dense(WIDTH)(layers.Dense(hidden, activation=activation)(y))
 
     x = inputs = keras.Input((TOKENS, WIDTH))
     x = around(x, attend, layers.LayerNormalization(epsilon=1e-6))
     second = layers.LayerNormalization(epsilon=1e-6) if norms == 2 else layers.Identity()
+    if parallel:
+        return keras.Model(inputs, x + mlp(second(inputs)))
     return keras.Model(inputs, around(x, mlp, second) if hidden else second(x))
 
 
@@ -53,6 +56,33 @@ def has_skips(model):
     """Whether a large input comes out nearly unchanged, as what is added to it was normalised."""
     large = _noise(1000.0)
     return np.abs(models.run(model, large) - large).mean() < 100
+
+
+def has_heads(model):
+    """Whether its one attention has the heads of ViT-Ti/16, of the right length."""
+    found = [layer for layer in models.all_layers(model) if hasattr(layer, "num_heads")]
+    return [(layer.num_heads, layer.key_dim) for layer in found] == [(HEADS, WIDTH // HEADS)]
+
+
+def agrees(model, **faults):
+    """Whether `build(**faults)` with the model's weights gives the same outputs."""
+    other = build(**faults)
+    mine, theirs = (sorted(one.weights, key=_kind) for one in (other, model))
+    if [*map(_kind, mine)] != [*map(_kind, theirs)]:
+        return False
+    for ours, given in zip(mine, theirs, strict=True):
+        ours.assign(np.reshape(given, ours.shape))
+    gap = np.abs(models.run(other, _noise()) - models.run(model, _noise())).max()
+    return gap < 0.02  # leaves room for another epsilon of the norms
+
+
+def differs(**faults):
+    """A function of a model: whether it is not the one with these faults."""
+    return lambda model: not agrees(model, **faults)
+
+
+def _kind(weight):
+    return weight.name, np.prod(weight.shape)  # those of one kind are in the order of the layers
 
 
 def make_larger(count, seed):

@@ -1,5 +1,7 @@
 """Exercises of chapter 11, attention."""
 
+import itertools
+
 import numpy as np
 
 from course_utils.exercises import block_11
@@ -81,9 +83,7 @@ def _vectors(queries, keys, length, values, size=1.0):
             lambda *case: _masked(*case, axis=None)
         ),
         "the mask is the wrong way round: True means that a query may look.": (
-            lambda query, key, value, mask: _masked(
-                query, key, value, ~mask | np.eye(*mask.shape, dtype=bool)
-            )
+            lambda query, key, value, mask: _masked(query, key, value, ~mask)
         ),
         "a hidden score of 0 still gets a weight, as exp(0) is 1.": (
             lambda *case: _masked(*case, hidden=0)
@@ -96,6 +96,11 @@ def _vectors(queries, keys, length, values, size=1.0):
         ),
         "the scores are divided by the length of the vectors; take its square root.": (
             lambda *case: _masked(*case, scale=lambda length: length)
+        ),
+        "this takes the root of the number of keys; it is the length of the vectors.": (
+            lambda query, key, value, mask: _masked(
+                query, key, value, mask, scale=lambda length: np.sqrt(len(key))
+            )
         ),
         "nothing is masked.": (
             lambda query, key, value, mask: _masked(query, key, value, np.ones_like(mask))
@@ -127,6 +132,35 @@ def _layer(count, length, width):
     return rng.normal(size=(count, length, width)), *rng.normal(0, 0.5, (3, width, width))
 
 
+FAULTS = {  # of 11.3: the place, an option of `_heads`, and a hint for this fault alone
+    "the cutting into heads": (
+        {"split": False},
+        "where heads are cut out: `reshape` alone mixes the tokens, as it only counts numbers. Cut "
+        "the last axis, then exchange two axes.",
+    ),
+    "the root": (
+        {"whole": True},
+        "a head's vectors are shorter than the model's: width = heads x key width, and the root is "
+        "that of the key width.",
+    ),
+    "the softmax": (
+        {"axis": -2},
+        "the softmax still runs over the queries; it is the keys' weights that sum to 1.",
+    ),
+    "the joining of the heads": (
+        {"join": False},
+        "where heads are joined: exchange the two axes back before the reshape.",
+    ),
+}
+
+
+def _faulty(places):
+    """A hint for what is left of the faults of 11.3, and the function that has them."""
+    options = {key: value for place in places for key, value in FAULTS[place][0].items()}
+    hint = f"{len(places)} faults are left: {', '.join(places[:-1])} and {places[-1]}."
+    return hint if len(places) > 1 else FAULTS[places[0]][1], lambda *case: _heads(*case, **options)
+
+
 @EXERCISES.function(
     "11.3",
     "follow the shapes: behind each line, which axis is the head, which the token?",
@@ -136,57 +170,71 @@ def _layer(count, length, width):
         (*_layer(1, 3, 4), 1),
         (*_layer(2, 3, 9), 3),
     ],
-    mistakes={
-        "the softmax still runs over the queries; it is the keys' weights that sum to 1.": (
-            lambda *case: _heads(*case, axis=-2)
-        ),
-        "a head's vectors are shorter than the model's: width = heads x key width, and the root is "
-        "that of the key width.": lambda *case: _heads(*case, whole=True),
-        "where heads are cut out: `reshape` alone mixes the tokens, as it only counts numbers. Cut "
-        "the last axis, then exchange two axes.": lambda *case: _heads(*case, split=False),
-        "where heads are joined: exchange the two axes back before the reshape.": (
-            lambda *case: _heads(*case, join=False)
-        ),
-        "heads are neither cut out nor joined rightly: `reshape` alone mixes the tokens.": (
-            lambda *case: _heads(*case, split=False, join=False)
-        ),
-        "all four faults are still there.": (
-            lambda *case: _heads(*case, split=False, join=False, axis=-2, whole=True)
-        ),
-    },
+    mistakes=dict(
+        _faulty(places)
+        for count in range(1, len(FAULTS) + 1)
+        for places in itertools.combinations(FAULTS, count)
+    ),
     praise="with a fourth matrix behind it, this is a layer of multi-head attention.",
 )
 def multi_head(x, w_query, w_key, w_value, heads):
     return _heads(x, w_query, w_key, w_value, heads)
 
 
-def _positions(length, dim, apart=False, swapped=False, step=2, base=10000.0):
-    angles = np.outer(np.arange(length), base ** (-step * np.arange(dim // 2) / dim))
-    waves = (np.cos(angles), np.sin(angles)) if swapped else (np.sin(angles), np.cos(angles))
-    return np.hstack(waves) if apart else np.stack(waves, axis=-1).reshape(length, dim)
+def _cost(asking, width, answering, other_width, heads):
+    """The numbers of 11.4; the inner width is that of the tokens that ask."""
+    parameters = 2 * (width**2 + width) + 2 * (other_width * width + width)
+    projections = 2 * asking * width**2 + 2 * answering * other_width * width
+    weights = asking * answering
+    return parameters, projections + 2 * weights * width, heads * weights
+
+
+def _changed(place, change):
+    """`_cost` with one of its three numbers changed: change(number, arguments)."""
+
+    def wrong(*case):
+        numbers = list(_cost(*case))
+        numbers[place] = change(numbers[place], *case)
+        return tuple(numbers)
+
+    return wrong
 
 
 @EXERCISES.function(
     "11.4",
-    "write down the vector of position 1 for dim = 4: sin 1, cos 1, sin 0.01, cos 0.01.",
-    cases=[(5, 4), (1, 2), (40, 6), (3, 16)],
+    "four matrices, two products. For each, write down who is multiplied with what, and how often.",
+    cases=[(12, 512, 197, 768, 8), (3, 4, 5, 6, 2), (7, 6, 2, 10, 3), (1, 8, 9, 4, 1)],
     mistakes={
-        "sines and cosines alternate in the paper; here all sines come first.": (
-            lambda *case: _positions(*case, apart=True)
+        "this is self-attention; here keys and values are made from the other tokens.": (
+            lambda t, d, s, e, heads: _cost(t, d, t, d, heads)
         ),
-        "the sine comes first in each pair.": lambda *case: _positions(*case, swapped=True),
-        "the exponent is 2 i / dim: the pair number i runs to dim / 2.": (
-            lambda *case: _positions(*case, step=1)
+        "the wrong way round: the first sequence asks, the second is looked at.": (
+            lambda t, d, s, e, heads: _cost(s, e, t, d, heads)
         ),
-        "the wavelengths shrink from pair to pair; they should grow.": (
-            lambda *case: _positions(*case, base=1 / 10000)
+        "parameters: each has a bias.": _changed(0, lambda number, t, d, *_: number - 4 * d),
+        "parameters: the matrices of keys and values take vectors of the other width.": _changed(
+            0, lambda number, t, d, s, e, heads: 4 * (d * d + d)
         ),
-        "positions count from 0.": (lambda length, dim: _positions(length + 1, dim)[1:]),
-        "the axes are exchanged: one row for each position.": lambda *case: _positions(*case).T,
+        "parameters: a fourth matrix stands behind the heads.": (
+            _changed(0, lambda number, t, d, *_: number - d * d - d)
+        ),
+        "multiply-adds: two large products, queries with keys and weights with values.": _changed(
+            1, lambda number, t, d, s, e, heads: number - t * s * d
+        ),
+        "multiply-adds: the four projections cost something, too.": _changed(
+            1, lambda number, t, d, s, e, heads: 2 * t * s * d
+        ),
+        "multiply-adds: keys and values are computed once for each token that is looked at.": (
+            _changed(1, lambda number, t, d, s, e, heads: number + 2 * (t - s) * e * d)
+        ),
+        "weights: each head has weights of its own.": _changed(
+            2, lambda number, t, d, s, e, heads: t * s
+        ),
     },
+    praise="no square here: the cost grows with the product of the two lengths.",
 )
-def positions(length, dim):
-    return _positions(length, dim)
+def cost_of_cross_attention(asking, width, answering, other_width, heads):
+    return _cost(asking, width, answering, other_width, heads)
 
 
 @EXERCISES.network(
@@ -201,6 +249,18 @@ def positions(length, dim):
         "nothing stands on the way around them.": block_11.ends_without_norm,
         "something is missing of the two skip connections: a very large input should come out "
         "nearly unchanged.": block_11.has_skips,
+        "it should have 3 heads of 64.": block_11.has_heads,
+        "the hidden layer of the MLP has a GELU, not a ReLU.": block_11.differs(activation="relu"),
+        "the hidden layer of the MLP has no activation; it should be a GELU.": (
+            block_11.differs(activation=None)
+        ),
+        "the queries are made before the norm; they come from the same vectors as the keys.": (
+            block_11.differs(raw_queries=True)
+        ),
+        "attention and MLP stand side by side; the MLP works on what attention has found.": (
+            block_11.differs(parallel=True)
+        ),
+        "its weights or what it makes of them are not those of ViT's block.": block_11.agrees,
     },
     mistakes={
         "in Keras `key_dim` is the length of one head's vectors: width = heads x key_dim.": (
@@ -231,7 +291,7 @@ def block():
     "found? Without positions it cannot find either.",
     accuracy=0.95,
     parameters=(None, 20_000),
-    praise="Two look-ups in one attention, and a comparison.",
+    praise="One layer of attention is enough for both look-ups.",
     noun="sequences",
 )
 def held_out():

@@ -15,9 +15,10 @@ from keras import ops
 from PIL import ImageOps
 from strange_answers import STRANGE
 
-from course_utils import attention, exercises, transfer
+from course_utils import architectures, attention, exercises, transfer
 from course_utils.architectures.lenet import CodeDistance
 from course_utils.detection import boxes, metrics
+from course_utils.exercises import block_11
 from course_utils.exercises.judge import find
 from course_utils.exercises.kinds import CORRECT, UNANSWERED, WRONG, Function, Verdict
 from course_utils.exercises.networks import Network
@@ -238,6 +239,14 @@ def multi_head_by_einsum(x, w_query, w_key, w_value, heads):
     return np.einsum("nhts,nshd->nthd", ops.softmax(scores), value).reshape(x.shape)
 
 
+def cost_by_keras(asking, width, answering, other_width, heads):
+    inputs = keras.Input((asking, width)), keras.Input((answering, other_width))
+    look = attention.AttentionHeads(heads, width // heads)
+    model = keras.Model(inputs, look(*inputs))
+    weights = np.prod(model.outputs[1].shape[1:])
+    return model.count_params(), architectures.multiply_adds(model), weights
+
+
 @pytest.mark.parametrize(
     ("name", "answer"),
     [
@@ -271,11 +280,19 @@ def multi_head_by_einsum(x, w_query, w_key, w_value, heads):
         ("09.4", true_positives_by_keys),
         ("11.2", lambda *case: attention.scaled_dot_product_attention(*case)[0]),
         ("11.3", multi_head_by_einsum),
-        ("11.4", attention.sinusoidal_positions),
+        ("11.4", cost_by_keras),
     ],
 )
 def test_other_ways_are_right(name, answer):
     assert_right(name, answer)
+
+
+def test_a_block_of_other_layers_is_right():
+    x = inputs = keras.Input((197, 192))
+    outward, inward = keras.layers.Dense(192), keras.layers.Conv1D(768, 1)
+    x = x + attention.AttentionHeads(3, 64)(keras.layers.LayerNormalization()(x))[0]
+    y = ops.gelu(inward(keras.layers.LayerNormalization()(x)))
+    assert_right("11.5", keras.Model(inputs, x + outward(y)))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -398,6 +415,24 @@ def test_a_model_that_lacks_something_is_refused(name, spoil, hint):
     model = EXERCISES[name].builder()
     spoil(model)
     verdict = find(name).judge(model)
+    assert verdict.status == WRONG
+    assert hint in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("faults", "hint"),
+    [
+        ({"heads": 1, "key_dim": 192}, "3 heads of 64"),
+        ({"heads": 6, "key_dim": 32}, "3 heads of 64"),
+        ({"activation": "relu"}, "not a ReLU"),
+        ({"activation": None}, "no activation"),
+        ({"raw_queries": True}, "before the norm"),
+        ({"parallel": True}, "side by side"),
+        ({"activation": "tanh"}, "its weights or what it makes"),
+    ],
+)
+def test_a_block_with_the_right_number_of_parameters_is_looked_into(faults, hint):
+    verdict = find("11.5").judge(block_11.build(**faults))
     assert verdict.status == WRONG
     assert hint in verdict.message
 
