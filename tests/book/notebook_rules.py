@@ -311,7 +311,7 @@ def outputs_are_readable(notebook, path):
 def only_report_prints_approximate_numbers(notebook, path):
     made_by_report = re.compile(
         r".+ ≈ [-\d]\S* ?\S* \(expected \S+ ± \S+.*\)"
-        r"|Exercise \d\d[a-z]?\.\d correct: accuracy ≈ \d\.\d{3} on [\d,]+ images\..*"
+        r"|Exercise \d\d[a-z]?\.\d correct: accuracy ≈ \d\.\d{3} on [\d,]+ \w+\..*"
     )
     return [
         f"not printed by report or a checker: {line!r}"
