@@ -99,6 +99,7 @@ def test_shares_and_distance_by_hand(lab):
         (0.2, 0.8 * 36 / 49, 0.8 * 9 / 49, 0.8 * 4 / 49)
     )
     assert frame.evaluate("shares => lab.highest(shares)", found) == 1
+    assert frame.evaluate("lab.highest([9, 1, 2, 2, ...Array(61).fill(0)])") == 2
     # From the first square: 0, two columns, and one row with three columns; a square has 28 pixels.
     expected = 28 * (9 * 2 + 4 * np.sqrt(10)) / 49
     assert frame.evaluate("shares => lab.distance(shares, 1)", found) == pytest.approx(expected)
@@ -177,6 +178,12 @@ def test_everything_can_be_done_with_the_keyboard(lab):
     for key in ("ArrowDown", "ArrowRight", "ArrowRight", "ArrowLeft", "ArrowUp", "ArrowUp"):
         page.keyboard.press(key)
     assert spoken(frame, "The square in row 1, column 2 gives")
+    for key in (*["ArrowLeft"] * 3, *["ArrowDown"] * 9, *["ArrowRight"] * 9):
+        page.keyboard.press(key)
+    assert frame.evaluate("lab.state.token") == 64
+    for key in (*["ArrowLeft"] * 8, "ArrowUp"):
+        page.keyboard.press(key)
+    assert frame.evaluate("lab.state.token") == 49
     press_until(page, frame, "element.id === 'all'")
     for key in ("ArrowLeft", "ArrowDown", "ArrowRight", "ArrowRight"):
         page.keyboard.press(key)
