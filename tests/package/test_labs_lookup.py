@@ -198,7 +198,7 @@ def share_of(frame, plane, point, colour, side=9):
     }"""
     pixels = np.reshape(frame.evaluate(script, [plane, point, side]), (-1, 4))[:, :3]
     wanted = [int(COLOURS[colour][i : i + 2], 16) for i in (1, 3, 5)]
-    return np.mean(np.abs(pixels - wanted).max(axis=1) < 12)
+    return float(np.mean(np.abs(pixels - wanted).max(axis=1) < 12))
 
 
 def middle(vector):
@@ -217,8 +217,10 @@ def test_arrows_are_drawn_and_are_thicker_with_more_weight(lab):
     assert share_of(frame, "match", [0.75, 0], "queries") > 0.3
     assert share_of(frame, "match", middle(OPENING["queries"][0]), "queries") < 0.05  # faint
     frame.check("#causal")
-    assert share_of(frame, "match", middle(OPENING["keys"][3]), "keys") < 0.05
-    assert share_of(frame, "blend", middle(OPENING["values"][3]), "values") < 0.05
+    for kind, plane in (("keys", "match"), ("values", "blend")):
+        for i in range(4):  # token 3 does not see token 4, whose heads are faint
+            head = np.multiply(OPENING[kind][i], 0.93).tolist()
+            assert (share_of(frame, plane, head, kind) > 0.1) is (i < 3)
     frame.get_by_label("Query 1", exact=True).check(force=True)
     assert share_of(frame, "match", middle(OPENING["queries"][0]), "queries") > 0.3
 
@@ -247,7 +249,7 @@ def test_outputs_lie_where_they_are_within_the_hull(lab):
       const place = [point[0], -point[1]].map(value => canvas.width / 2 + value * unit);
       return [...canvas.getContext("2d").getImageData(...place, 1, 1).data].slice(0, 3);
     }"""
-    inside, outside = ([-1.3, 0.6], [-2.5, 1.5])
+    inside, outside = ([1.9, 1.4], [-2.5, 1.5])
     assert frame.evaluate(script, inside) != [255, 255, 255]
     assert frame.evaluate(script, outside) == [255, 255, 255]
 
