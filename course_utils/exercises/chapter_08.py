@@ -16,21 +16,21 @@ from course_utils.exercises.networks_08 import (
 EXERCISES = Exercises()
 rng = np.random.default_rng(8)
 
-RIGHT, IOU, DICE = 9_900 / 10_000, 100 / 200, 200 / 300
+RIGHT, IOU, DICE = 96 / 100, 4 / 8, 8 / 12
 
 EXERCISES.answer(
     "08.1",
     (RIGHT, IOU, DICE),
-    "half of the tumour is 100 pixels, and only they are marked.",
+    "half of the tumour is 4 pixels, and only they are marked.",
     mistakes={
-        "the network marks nothing wrongly, but it misses 100 pixels, and those are wrong.": (
+        "the network marks nothing wrongly, but it misses 4 pixels, and those are wrong.": (
             (1.0, IOU, DICE)
         ),
-        "the accuracy counts all pixels, the background's as well.": (100 / 200, IOU, DICE),
+        "the accuracy counts all pixels, the background's as well.": (4 / 8, IOU, DICE),
         "what is in both masks stands in both of them: the union counts it once.": (
-            (RIGHT, 100 / 300, DICE)
+            (RIGHT, 4 / 12, DICE)
         ),
-        "Dice counts the pixels in both masks twice, above as below.": (RIGHT, IOU, 100 / 300),
+        "Dice counts the pixels in both masks twice, above as below.": (RIGHT, IOU, 4 / 12),
         "IoU and Dice are the other way round.": (RIGHT, DICE, IOU),
     },
     tolerance=0.004,  # two decimals are enough
