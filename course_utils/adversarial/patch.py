@@ -136,7 +136,7 @@ def train_patch(
         places = random_places(batch_size, images.shape[1:], sizes, max_angle, draw)
         optimizer.apply([gradient(tf.constant(batch), tf.constant(places))], [patch])
         patch.assign(ops.clip(patch, 0, 1))
-    return ops.convert_to_numpy(patch)
+    return patch.numpy()
 
 
 def patch_success(model, images, patch, target, places, batch_size=32):
