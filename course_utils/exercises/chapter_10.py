@@ -66,8 +66,8 @@ def _faulty(own=False, unit=1.0, top=1.0, sign=np.sign, direction=1):
     "one step of epsilon along the sign of the gradient for the true labels, then clipped.",
     cases=[_attacked(3, 0.1), _attacked(4, 0.5), _attacked(2, 0.0)],
     mistakes={
-        "where the network errs, its own prediction is a wrong label: the attack drives it away from "
-        "the error. The true labels are given.": _faulty(own=True),
+        "where the network errs, its own prediction is a wrong label: the attack drives it "
+        "away from the error. The true labels are given.": _faulty(own=True),
         "epsilon is in units of the pixels already, which run from 0 to 1.": _faulty(unit=1 / 255),
         "pixels run from 0 to 1, not to 255.": _faulty(top=255),
         "some pixels are now below 0 or above 1: no image file could hold them.": _faulty(top=None),
@@ -197,10 +197,10 @@ def _rounded(quantise, images):
     "and to which images is the step added?",
     cases=[_defended(3, 0.1, 2), _defended(5, 0.2, 3), _defended(4, 0.3, 2)],
     mistakes={
-        "this is the attack on the network alone. The network sees rounded images, and its gradient "
-        "is another one there.": _stepped(_itself),
-        "the step starts at the rounded images: together with the rounding the change is larger than "
-        "epsilon.": _stepped(_rounded, start=_rounded),
+        "this is the attack on the network alone. The network sees rounded images, and its "
+        "gradient is another one there.": _stepped(_itself),
+        "the step starts at the rounded images: together with the rounding the change is larger "
+        "than epsilon.": _stepped(_rounded, start=_rounded),
         "some pixels are now below 0 or above 1.": _stepped(_rounded, clip=False),
         "this lowers the loss: the images are now safer.": _stepped(_rounded, direction=-1),
         "the defence rounds by itself. If the attacker rounds as well, the change is larger than "
@@ -218,12 +218,12 @@ EXERCISES.answer(
     {"A", "C", "D"},
     "compare, in each report, a stronger attack with a weaker one.",
     mistakes={
-        "ten steps that do worse than one: can the larger search miss what the smaller one found?": {
+        "ten steps that do worse than one: can the larger search miss what a smaller one found?": {
             "C",
             "D",
         },
-        "half of the range of the pixels turns every image grey. Can three quarters of them still be "
-        "recognised?": {"A", "D"},
+        "half of the range of the pixels turns every image grey. Can three quarters of them still "
+        "be recognised?": {"A", "D"},
         "images made for another network fool this one more often than those that were made for "
         "it.": {"A", "C"},
         "more steps and starts find a little more, as they should.": {"A", "C", "D", "E"},
@@ -258,8 +258,8 @@ ATTACKED = 250  # images
     accuracy=0.7,
     parameters=(None, 150_000),
     must={
-        "under ten steps of an attack with an epsilon of .1 it gets less than 45 % right. It has to "
-        "see attacked images in training, made against its own weights of the moment.": (
+        "under ten steps of an attack with an epsilon of .1 it gets less than 45 % right. It has "
+        "to see attacked images in training, made against its own weights of the moment.": (
             lambda model: _accuracy_under_attack(model) >= 0.45
         ),
     },
