@@ -3,8 +3,8 @@
 Small networks for Fashion-MNIST, trained on its 10,000 training images as they are, on images
 attacked in one step, and on images attacked in three steps from a random start, each for two sizes
 of the attack; "warm" is the last of these, with an attack that grows over the first epoch.
-Accuracies are those of 1,000 test images under attacks that training does not see: one step, and ten
-with a random start. About five CPU-minutes with one thread:
+Accuracies are those of 1,000 test images under attacks that training does not see, of one step and
+of ten with a random start. About five CPU-minutes with one thread:
 
     TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 python recipes/train_robust.py
 """
