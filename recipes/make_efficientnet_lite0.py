@@ -139,28 +139,30 @@ def read_tensors(content):
     return dict(tensors)
 
 
-def to_keras(tensors):
+def to_keras(tensors, stages=EFFICIENTNET_STAGES):
     """Renames and transposes weights for `course_utils.pretrained.efficientnet_lite0`.
 
     Args:
         tensors: dict of arrays by PyTorch's names; kernels are (out, in, height, width).
+        stages: of the network, as `course_utils.architectures.efficientnet` has them.
 
     Returns:
         dict of float16 arrays by "layer/weight", in PyTorch's order; kernels are (height, width,
         in, out), those of depthwise convolutions (height, width, in, 1).
     """
+    blocks = block_names(stages)
     return dict(
-        _to_keras(name, array)
+        _to_keras(name, array, blocks)
         for name, array in tensors.items()
         if not name.endswith(".num_batches_tracked")
     )
 
 
-def _to_keras(name, array):
+def _to_keras(name, array, blocks):
     *path, layer, weight = name.split(".")
     names, prefix = LAYERS, ""
     if path:  # "_blocks", number
-        names, prefix = BLOCK_LAYERS, block_names()[int(path[1])] + "_"
+        names, prefix = BLOCK_LAYERS, blocks[int(path[1])] + "_"
     if layer.startswith("_bn"):
         weight = BATCH_NORM[weight]
     elif weight == "weight":
@@ -174,12 +176,12 @@ def _to_keras(name, array):
     return f"{prefix}{names[layer]}/{weight}", np.ascontiguousarray(array, np.float16)
 
 
-def block_names():
+def block_names(stages):
     """The blocks' names in order, as keras.applications has them: block1a, block2a, block2b, ..."""
     return [
         f"block{stage}{letter}"
-        for stage, (repeats, *_) in enumerate(EFFICIENTNET_STAGES, start=1)
-        for letter in "abcd"[:repeats]
+        for stage, (repeats, *_) in enumerate(stages, start=1)
+        for letter in "abcde"[:repeats]
     ]
 
 

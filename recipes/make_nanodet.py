@@ -115,14 +115,15 @@ def to_8_bits(name, kernel):
 
     Args:
         name: "layer/kernel".
-        kernel: array (..., out); each channel has a weight that is not zero.
+        kernel: array (..., out).
 
     Returns:
         Dictionary of the int8 array and its float32 scale (1, ..., out), which
         `course_utils.pretrained.weights` multiplies.
     """
     kernel = kernel.astype(np.float32)
-    scale = np.abs(kernel).max(axis=tuple(range(kernel.ndim - 1)), keepdims=True) / 127
+    largest = np.abs(kernel).max(axis=tuple(range(kernel.ndim - 1)), keepdims=True)
+    scale = np.where(largest > 0, largest, 1) / np.float32(127)
     return {name: np.round(kernel / scale).astype(np.int8), name + SCALE: scale}
 
 

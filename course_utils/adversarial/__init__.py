@@ -1,7 +1,13 @@
 """Attacks on classifiers: small changes of images, and a sticker, that change the answer."""
 
 from course_utils.adversarial.attacks import accuracy_curve, fgsm, pgd
-from course_utils.adversarial.patch import patch_success, place_patch, random_places, train_patch
+from course_utils.adversarial.patch import (
+    patch_success,
+    place_patch,
+    random_places,
+    toaster_patch,
+    train_patch,
+)
 
 __all__ = [
     "accuracy_curve",
@@ -10,5 +16,6 @@ __all__ = [
     "pgd",
     "place_patch",
     "random_places",
+    "toaster_patch",
     "train_patch",
 ]

@@ -101,20 +101,22 @@ def pgd(
     rng = None if seed is None else np.random.default_rng(_checks.whole_number("seed", seed, 0))
     if eight_bit:
         _check_levels(images, norm)
-        epsilon = np.floor(LEVELS * epsilon + 1e-6) / LEVELS
+        epsilon = int(LEVELS * epsilon + 1e-6) / LEVELS
     logits = logits_of(model, images[:batch_size], labels)
 
     direction = -1 if targeted else 1
     starts = range(0, len(images), batch_size)
+    total = len(starts) * restarts * steps
+    gradient = _gradient(logits, images.shape, compiled=total > 1)
     results = np.empty_like(images)
-    with tqdm(total=len(starts) * restarts * steps, unit="step", leave=False) as bar:
+    with tqdm(total=total, unit="step", leave=False) as bar:
         for begin in starts:
             x, y = images[begin : begin + batch_size], labels[begin : begin + batch_size]
             best = np.full(len(x), -np.inf)
             for _ in range(restarts):
                 found = x if rng is None else np.clip(x + _noise(x, epsilon, norm, rng), 0, 1)
                 for _ in range(steps):
-                    step = direction * step_size * _steepest(_gradient(logits, found, y), norm)
+                    step = direction * step_size * _steepest(gradient(found, y), norm)
                     found = np.clip(x + _shortened(found + step - x, epsilon, norm), 0, 1)
                     bar.update()
                 if eight_bit:
@@ -158,16 +160,22 @@ def _check_levels(images, norm):
         )
 
 
-def _gradient(logits, images, labels):
-    """Gradient of the loss by the images, an array of their shape."""
-    x = tf.convert_to_tensor(images)
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        loss = ops.sum(cross_entropy_exponent(logits(x), labels))
-    gradient = tape.gradient(loss, x)
-    if gradient is None:
-        raise ValueError("expected a model with a gradient by its input, got one without")
-    return gradient.numpy()
+def _gradient(logits, shape, compiled):
+    """A function from images and labels to the gradient of the loss by the images, an array."""
+
+    def gradient(x, labels):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = ops.sum(cross_entropy_exponent(logits(x), labels))
+        found = tape.gradient(loss, x)
+        if found is None:
+            raise ValueError("expected a model with a gradient by its input, got one without")
+        return found
+
+    if compiled:  # one trace for batches of any length; for a single step it does not pay
+        signature = tf.TensorSpec((None, *shape[1:])), tf.TensorSpec((None,), tf.int32)
+        gradient = tf.function(gradient, input_signature=signature, autograph=False)
+    return lambda x, labels: gradient(tf.constant(x), tf.constant(labels, tf.int32)).numpy()
 
 
 def _lengths(x):

@@ -8,9 +8,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
+from PIL import Image
 from tqdm import tqdm
 
-from course_utils import _checks
+from course_utils import _checks, data
 from course_utils.adversarial.scores import cross_entropy_exponent, logits_of, predicted
 
 
@@ -136,7 +137,20 @@ def train_patch(
         places = random_places(batch_size, images.shape[1:], sizes, max_angle, draw)
         optimizer.apply([gradient(tf.constant(batch), tf.constant(places))], [patch])
         patch.assign(ops.clip(patch, 0, 1))
-    return ops.convert_to_numpy(patch)
+    return patch.numpy()
+
+
+def toaster_patch():
+    """A patch that makes EfficientNet-Lite0 see toasters, made by `recipes/train_patch.py`.
+
+    Returns:
+        float32 array (80, 80, 3) in [0, 1], for `place_patch`.
+
+    Raises:
+        ValueError: if its file is damaged.
+    """
+    with Image.open(data.asset("toaster_patch.png")) as image:
+        return np.asarray(image).astype(np.float32) / 255
 
 
 def patch_success(model, images, patch, target, places, batch_size=32):

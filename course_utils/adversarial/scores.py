@@ -65,6 +65,8 @@ def margin(logits, labels):
 
 def predicted(model, images, batch_size=32):
     """The class with the largest output for each image, (N,) array."""
+    if isinstance(model, keras.Model):
+        return model.predict(images, batch_size=batch_size, verbose=0).argmax(axis=1)
     starts = range(0, len(images), batch_size)
     outputs = [_call(model, images[start : start + batch_size]) for start in starts]
     return np.concatenate([ops.convert_to_numpy(output).argmax(axis=1) for output in outputs])
@@ -96,5 +98,5 @@ def _without_softmax(model):
 
 def _inference(model, output):
     """The model up to one of its tensors, with the same layers."""
-    part = keras.Model(model.input, output)
+    part = keras.Model(model.inputs[0], output)
     return lambda x: part(x, training=False)

@@ -1,4 +1,6 @@
-"""EfficientNet-Lite0: inverted residual blocks, scaled together in depth, width and size."""
+"""EfficientNet-Lite: inverted residual blocks, scaled together in depth, width and size."""
+
+import math
 
 import keras
 from keras import layers
@@ -6,6 +8,7 @@ from keras import layers
 from course_utils._checks import is_whole_number, one_of
 
 IMAGE_SHAPE = (224, 224, 3)  # what EfficientNet-Lite0 was trained on
+LITE1_SHAPE = (240, 240, 3)
 SMALLEST = 32  # pixels: five strides of 2 leave one position
 # Repeats, kernel, stride of the first block, expansion of channels, channels that leave the stage.
 EFFICIENTNET_STAGES = (
@@ -16,6 +19,13 @@ EFFICIENTNET_STAGES = (
     (3, 5, 1, 6, 112),
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
+)
+
+
+# Lite1 is 1.1 times as deep. The first and the last stage of a Lite network are never repeated.
+LITE1_STAGES = tuple(
+    (repeats if repeats == 1 else math.ceil(1.1 * repeats), *stage)
+    for repeats, *stage in EFFICIENTNET_STAGES
 )
 
 
@@ -34,17 +44,42 @@ def efficientnet_lite0(include_top=True, input_shape=IMAGE_SHAPE, pooling=None):
     Source: Tan and Le (2019), EfficientNet: rethinking model scaling for convolutional neural
     networks.
     """
-    _check_input_shape(input_shape, include_top)
+    _check_input_shape(input_shape, include_top, IMAGE_SHAPE)
+    name = "efficientnet_lite0"
+    return _efficientnet(EFFICIENTNET_STAGES, include_top, input_shape, pooling, name)
+
+
+def efficientnet_lite1(include_top=True, input_shape=LITE1_SHAPE, pooling=None):
+    """EfficientNet-Lite1 without its weights; `pretrained.efficientnet_lite1` has them.
+
+    Args:
+        include_top, input_shape, pooling: see `pretrained.efficientnet_lite0`; the classifier takes
+            images of 240 x 240.
+
+    Returns:
+        A functional `keras.Model` named "efficientnet_lite1": Lite0 with one block more in each of
+        the stages 2 to 6.
+
+    Raises:
+        ValueError: if the shape or the pooling is none of these.
+
+    Source: as for `efficientnet_lite0`.
+    """
+    _check_input_shape(input_shape, include_top, LITE1_SHAPE)
+    return _efficientnet(LITE1_STAGES, include_top, input_shape, pooling, "efficientnet_lite1")
+
+
+def _efficientnet(stages, include_top, input_shape, pooling, name):
     pooling = one_of("pooling", pooling, (None, "avg"))
     images = keras.Input(input_shape, name="images")
     # (255 images - 127) / 128
     x = layers.Rescaling(255 / 128, offset=-127 / 128, name="rescaling")(images)
     x = layers.Conv2D(32, 3, 2, padding="same", use_bias=False, name="stem_conv")(x)
     x = _batch_norm_relu6(x, "stem_")
-    for stage, (repeats, kernel, stride, expansion, filters) in enumerate(EFFICIENTNET_STAGES, 1):
-        for letter in "abcd"[:repeats]:
-            name = f"block{stage}{letter}_"
-            x = _block(x, filters, kernel, stride if letter == "a" else 1, expansion, name)
+    for stage, (repeats, kernel, stride, expansion, filters) in enumerate(stages, 1):
+        for letter in "abcde"[:repeats]:
+            first = stride if letter == "a" else 1
+            x = _block(x, filters, kernel, first, expansion, f"block{stage}{letter}_")
     x = layers.Conv2D(1280, 1, use_bias=False, name="top_conv")(x)
     x = _batch_norm_relu6(x, "top_")
     if include_top or pooling == "avg":
@@ -53,7 +88,7 @@ def efficientnet_lite0(include_top=True, input_shape=IMAGE_SHAPE, pooling=None):
         x = layers.Dropout(0.2, name="top_dropout")(x)
         x = layers.Dense(1000, name="logits")(x)
         x = layers.Softmax(name="predictions")(x)
-    return keras.Model(images, x, name="efficientnet_lite0")
+    return keras.Model(images, x, name=name)
 
 
 def _block(x, filters, kernel, stride, expansion, name):
@@ -81,11 +116,11 @@ def _batch_norm_relu6(x, name):
     return layers.ReLU(max_value=6, name=name + "activation")(x)
 
 
-def _check_input_shape(input_shape, include_top):
+def _check_input_shape(input_shape, include_top, expected):
     shape = tuple(input_shape) if isinstance(input_shape, tuple | list) else ()
-    if include_top and shape != IMAGE_SHAPE:
+    if include_top and shape != expected:
         raise ValueError(
-            f"the classifier expects input_shape {IMAGE_SHAPE}, got {input_shape!r}; "
+            f"the classifier expects input_shape {expected}, got {input_shape!r}; "
             "other sizes need include_top=False"
         )
     if len(shape) != 3 or shape[2] != 3 or not all(map(_is_length, shape[:2])):

@@ -9,7 +9,12 @@ from course_utils.pretrained.faces import (
     detect_faces,
 )
 from course_utils.pretrained.fashion import build_fashion_cnn, fashion_cnn
-from course_utils.pretrained.imagenet import class_names, efficientnet_lite0, top_k
+from course_utils.pretrained.imagenet import (
+    class_names,
+    efficientnet_lite0,
+    efficientnet_lite1,
+    top_k,
+)
 from course_utils.pretrained.letterbox import letterbox, undo_letterbox
 from course_utils.pretrained.nanodet import coco_names, detect_objects, nanodet, nanodet_boxes
 from course_utils.pretrained.pose import (
@@ -37,6 +42,7 @@ __all__ = [
     "dinov2_from_keras_hub",
     "dinov2_small",
     "efficientnet_lite0",
+    "efficientnet_lite1",
     "fashion_cnn",
     "find_pose",
     "letterbox",

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0, trained on ImageNet, and the names of the 1,000 classes."""
+"""EfficientNet-Lite0 and -Lite1, trained on ImageNet, and the names of the 1,000 classes."""
 
 import functools
 
@@ -36,6 +36,28 @@ def efficientnet_lite0(include_top=True, input_shape=efficientnet.IMAGE_SHAPE, p
     """
     model = efficientnet.efficientnet_lite0(include_top, input_shape, pooling)
     return load_weights(model, "efficientnet_lite0.npz")
+
+
+def efficientnet_lite1(include_top=True, input_shape=efficientnet.LITE1_SHAPE, pooling=None):
+    """EfficientNet-Lite1 with weights trained on ImageNet: 5.42 million, larger images.
+
+    Lite0's larger sister, of the same data and the same training: it has one block more in each of
+    the stages 2 to 6, and takes images of 240 x 240. Most kernels are stored in 8 bits.
+
+    Args:
+        include_top, input_shape, pooling: as for `efficientnet_lite0`; the classifier takes
+            (N, 240, 240, 3).
+
+    Returns:
+        A functional `keras.Model` named "efficientnet_lite1".
+
+    Raises:
+        ValueError: if the shape or the pooling is none of these, or the file of weights is damaged.
+
+    Source: as for `efficientnet_lite0`.
+    """
+    model = efficientnet.efficientnet_lite1(include_top, input_shape, pooling)
+    return load_weights(model, "efficientnet_lite1.npz")
 
 
 @functools.cache

@@ -14,7 +14,8 @@ import recipe_modules
 from cheaper import untraced, without_weights
 
 from course_utils import data, pretrained
-from course_utils.pretrained import class_names, efficientnet_lite0, top_k
+from course_utils.architectures import efficientnet
+from course_utils.pretrained import class_names, efficientnet_lite0, efficientnet_lite1, top_k
 from course_utils.pretrained.weights import load_weights, named_weights, set_weights
 
 CATS = slice(281, 286)  # tabby, tiger cat, Persian, Siamese, Egyptian cat
@@ -177,6 +178,78 @@ class TestEfficientnetLite0:
     def test_refuses_a_pooling(self, pooling):
         with pytest.raises(ValueError, match=f'pooling must be None or "avg", got {pooling!r}'):
             efficientnet_lite0(include_top=False, pooling=pooling)
+
+
+# As REFERENCE, but 240 x 240, from the weights before any rounding, in the Keras model.
+LITE1_REFERENCE = {
+    "cat": (
+        (38, 113),
+        {285: 7.1632, 282: 7.1425, 281: 6.7135, 287: 3.7073, 478: 2.6383},
+        (-0.8047, -0.3268, 0.6021, 0.0016, -0.1233),
+    ),
+    "coffee": (
+        (88, 188),
+        {925: 6.6578, 967: 6.0236, 809: 4.4357, 968: 4.382, 504: 3.7805},
+        (-0.1321, 0.552, -0.36, -0.2267, -0.3899),
+    ),
+    "cameraman": (
+        (100, 150),
+        {872: 6.5807, 447: 4.8201, 759: 3.6948, 650: 3.4289, 758: 3.3296},
+        (0.3713, -0.07, 0.5591, 1.0395, -1.2893),
+    ),
+}
+
+
+class TestEfficientnetLite1:
+    def test_logits_move_little_by_the_rounding_to_8_bits(self):
+        images = np.stack(
+            [
+                data.photo(name)[top : top + 240, left : left + 240]
+                for name, ((top, left), _, _) in LITE1_REFERENCE.items()
+            ]
+        )
+        rows = logits(efficientnet_lite1(), images)
+        for row, (_, largest, others) in zip(rows, LITE1_REFERENCE.values(), strict=True):
+            np.testing.assert_allclose(row[list(largest)], list(largest.values()), atol=0.25)
+            np.testing.assert_allclose(row[::200], others, atol=0.25)
+
+    def test_one_block_more_in_the_stages_2_to_6(self):
+        with untraced():
+            model = without_weights(efficientnet.efficientnet_lite1)
+            smaller = without_weights(efficientnet.efficientnet_lite0)
+        assert model.name == "efficientnet_lite1"
+        assert model.input_shape == (None, 240, 240, 3)
+        names = {layer.name for layer in model.layers}
+        more = {name.split("_")[0] for name in names - {layer.name for layer in smaller.layers}}
+        assert more == {"block2c", "block3c", "block4d", "block5d", "block6e"}
+        assert model.count_params() == 5_470_344
+
+    def test_other_sizes_need_the_features_alone(self):
+        with pytest.raises(ValueError, match=r"expects input_shape \(240, 240, 3\), got \(224"):
+            efficientnet_lite1(input_shape=(224, 224, 3))
+        with untraced():
+            features = efficientnet_lite1(False, (64, 96, 3), "avg")
+        assert features.output_shape == (None, 1280)
+
+    def test_the_recipe_rounds_large_kernels_that_mix_channels(self):
+        with recipe_modules.imported("make_efficientnet_lite1") as module:
+            arrays = {
+                "a_conv/kernel": np.linspace(-1, 2, 31_000, dtype="float16").reshape(
+                    1, 1, 155, 200
+                ),
+                "b_dwconv/kernel": np.ones((5, 5, 1300, 1), "float16"),
+                "c_conv/kernel": np.ones((3, 3, 4, 5), "float16"),
+                "d_bn/gamma": np.ones(31_000, "float16"),
+            }
+            arrays["a_conv/kernel"][..., 7] = 0  # some channels of the real network are empty
+            rounded = module.in_8_bits(arrays)
+        assert rounded.keys() - arrays.keys() == {"a_conv/kernel:scale"}
+        assert rounded["a_conv/kernel"].dtype == np.int8
+        restored = rounded["a_conv/kernel"] * rounded["a_conv/kernel:scale"]
+        assert np.abs(restored - arrays["a_conv/kernel"]).max() < 2 / 127 / 2 + 1e-3
+        assert not restored[..., 7].any()
+        for name in ("b_dwconv/kernel", "c_conv/kernel", "d_bn/gamma"):
+            assert rounded[name] is arrays[name]
 
 
 class TestPhotos:
