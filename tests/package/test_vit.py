@@ -218,6 +218,7 @@ class TestParts:
         layer.scale.assign([1, 2, 3])
         assert np.asarray(layer(np.full((1, 2, 3), 2.0))).tolist() == [[[2, 4, 6]] * 2]
         assert len(layer.trainable_weights) == 1
+        assert LayerScale.from_config(layer.get_config()).initial == 0.25
 
 
 class TestAttentionMaps:
