@@ -1,5 +1,6 @@
 """What every chapter starts with, here and in a real kernel; and output that tells the truth."""
 
+import io
 import os
 import random
 import subprocess
@@ -17,6 +18,7 @@ from cheaper import untraced
 from IPython.core.formatters import DisplayFormatter
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
+from PIL import Image
 
 from course_utils import notebook
 from course_utils.notebook import claim, report, show_error
@@ -335,6 +337,20 @@ def kinds(outputs):
 
 def test_setup_and_training_print_nothing(in_kernel):
     assert in_kernel["setup again"] == in_kernel["fit"] == []
+
+
+@pytest.mark.parametrize(("colours", "mode"), [(9, "P"), (4096, "P"), (4097, "RGB")])
+def test_a_png_of_few_colours_gets_a_palette(colours, mode):
+    pixels = np.zeros((70, 70, 3), "uint8")
+    pixels.reshape(-1, 3)[:colours, 0] = np.arange(colours) % 256
+    pixels.reshape(-1, 3)[:colours, 1] = np.arange(colours) // 256
+    png = io.BytesIO()
+    Image.fromarray(pixels).save(png, "PNG")
+    small = notebook._in_few_colours(png.getvalue())
+    image = Image.open(io.BytesIO(small))
+    assert image.mode == mode
+    difference = np.abs(np.asarray(image.convert("RGB")).astype(int) - pixels)
+    assert difference.max() <= (0 if colours < 256 or mode == "RGB" else 16)
 
 
 @pytest.mark.parametrize("cell", [cell for cell in CELLS if "photo" in cell])
