@@ -45,7 +45,7 @@ class _Linear:
 def _attacked(classes, epsilon, count=6):
     """Arguments of an attack; about half of the labels are not what the model predicts."""
     model = _Linear(classes)
-    images = rng.random((count, 2, 3, 1))
+    images = np.clip(rng.uniform(-0.2, 1.2, (count, 2, 3, 1)), 0, 1)  # some pixels at the edge
     labels = np.where(
         np.arange(count) % 2, model(images).argmax(axis=1), np.arange(count) % classes
     )
@@ -118,7 +118,7 @@ def _unclipped(images, found, epsilon, norm):
     change = found - images
     if norm == "linf":
         return images + np.clip(change, -epsilon, epsilon)
-    return images + change * np.minimum(1, epsilon / np.maximum(_lengths(change), 1e-12))
+    return images + change * epsilon / np.maximum(_lengths(change), epsilon)
 
 
 @EXERCISES.function(
@@ -215,26 +215,23 @@ def pretend(quantise, gradient, images, labels, epsilon):
 
 EXERCISES.answer(
     "10.5",
-    {"A", "C", "D"},
-    "compare, in each report, a stronger attack with a weaker one.",
+    "ACD",
+    "compare, in each report, a stronger attack with a weaker one; letters in the order of the "
+    "alphabet, without spaces.",
     mistakes={
-        "ten steps that do worse than one: can the larger search miss what a smaller one found?": {
-            "C",
-            "D",
-        },
+        "ten steps that do worse than one: can the larger search miss what a smaller one found?": (
+            "CD"
+        ),
         "half of the range of the pixels turns every image grey. Can three quarters of them still "
-        "be recognised?": {"A", "D"},
+        "be recognised?": "AD",
         "images made for another network fool this one more often than those that were made for "
-        "it.": {"A", "C"},
-        "more steps and starts find a little more, as they should.": {"A", "C", "D", "E"},
-        "everything in B falls as it should: more steps find more, and .5 finds all.": {
-            "A",
-            "B",
-            "C",
-            "D",
-        },
-        "these are the two that are in order.": {"B", "E"},
+        "it.": "AC",
+        "more steps and starts find a little more, as they should.": "ACDE",
+        "everything in B falls as it should: more steps find more, and .5 finds all.": "ABCD",
+        "these are the two that are in order.": "BE",
+        "three reports do not fit; you found one of them.": "A",
     },
+    praise="B and E fall as they should.",
 )
 
 

@@ -85,6 +85,27 @@ HARMLESS = {
     "09b.4": {
         "def threshold_for(scores, hits, recall, total):": "their product is what the hits reach"
     },
+    "10.2": {
+        "step = epsilon / np.sign(gradient(images, labels))": "a sign divides as it multiplies",
+        "return np.clip(0, images + step, 1)": "0 is then raised to the image, which is cut at 1",
+    },
+    "10.3": {
+        "change = np.clip(-epsilon, change, epsilon)": "the same",
+        "return np.clip(0, images + change, 1)": "the same",
+        "lengths = np.sqrt(np.sum(np.square(change), axis=(1, 3, 2), keepdims=True))": (
+            "a set of axes"
+        ),
+        "lengths = np.sqrt(np.sum(np.square(change), axis=(2, 1, 3), keepdims=True))": (
+            "a set of axes"
+        ),
+        "change = change * epsilon / np.maximum(epsilon, lengths)": "the order does not matter",
+    },
+    "10.4": {
+        "step = epsilon / np.sign(gradient(quantise(images), labels))": (
+            "a sign divides as it multiplies"
+        ),
+        "return np.clip(0, images + step, 1)": "0 is then raised to the image, which is cut at 1",
+    },
     "11.1": {
         "fetched = np.array([10, 20, 60]) @ weights": "the product of two vectors",
         "fetched = weights @ [10, 20, 60]": "NumPy takes a list as well",
