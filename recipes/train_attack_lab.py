@@ -14,6 +14,7 @@ import json
 
 import numpy as np
 from make_lab_photos import put
+from make_nanodet import to_8_bits
 
 from course_utils import notebook
 
@@ -82,8 +83,7 @@ def packed(model):
     """Scale and bias of each channel as float32, then the kernel as int8; layer by layer."""
     parts = []
     for kernel, bias in zip(*[iter(model.get_weights())] * 2, strict=True):
-        scale = np.abs(kernel).max(axis=tuple(range(kernel.ndim - 1))) / np.float32(127)
-        numbers = np.rint(kernel / scale).astype("int8")
+        numbers, scale = to_8_bits("kernel", kernel).values()
         parts += [scale.astype("<f4"), bias.astype("<f4"), numbers]
     return b"".join(part.tobytes() for part in parts)
 

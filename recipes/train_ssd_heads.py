@@ -13,11 +13,10 @@ notebook.setup()
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
-from keras import layers, ops  # noqa: E402
+from keras import ops  # noqa: E402
 from runs import complete  # noqa: E402
 
 from course_utils import data  # noqa: E402
-from course_utils.architectures.resnet import conv_norm  # noqa: E402
 from course_utils.detection import scenes, ssd  # noqa: E402
 from course_utils.detection.boxes import iou  # noqa: E402
 from course_utils.detection.metrics import mean_average_precision  # noqa: E402
@@ -27,17 +26,6 @@ from course_utils.pretrained import detectors  # noqa: E402
 TARGET = data.ASSETS / "ssd_heads.csv"
 COLUMNS = ("loss", "seed", "mAP50", "mAP75", "recall", "boxes")
 SEEDS = range(5)
-
-
-def heads(fine, coarse):
-    """SSD behind its convolutions: feature maps -> (N, 756, 15)."""
-    coarsest = conv_norm(coarse, 64, 1, name="extra_1")
-    coarsest = conv_norm(coarsest, 96, 3, 2, name="extra_2")
-    outputs = []
-    for x in (fine, coarse, coarsest):
-        x = layers.Conv2D(4 * 15, 3, padding="same")(x)
-        outputs.append(layers.Reshape((-1, 15))(x))
-    return layers.Concatenate(axis=1)(outputs)
 
 
 def weighted(weight):
@@ -72,7 +60,7 @@ def main():
     def run(loss, seed):
         keras.utils.set_random_seed(seed)
         inputs = [keras.Input((12, 12, 96)), keras.Input((6, 6, 96))]
-        model = keras.Model(inputs, heads(*inputs))
+        model = keras.Model(inputs, ssd.heads(*inputs))
         rate = keras.optimizers.schedules.CosineDecay(
             1e-4, decay_steps=300, warmup_target=2e-3, warmup_steps=30
         )

@@ -130,3 +130,14 @@ def spoken(frame, text):
     live = frame.locator("#live")
     live.filter(has_text=text).wait_for(state="attached", timeout=5000)
     return live.text_content()
+
+
+def finger(page):
+    """A function that touches a page: ("touchStart", x, y), ("touchMove", x, y), ("touchEnd")."""
+    session = page.context.new_cdp_session(page)
+
+    def touch(kind, *place):
+        points = [{"x": place[0], "y": place[1]}] if place else []
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    return touch

@@ -46,7 +46,18 @@ def build_ssd():
         default box eleven logits, the background first, and four offsets.
     """
     images = keras.Input(IMAGE_SHAPE, name="images")
-    fine, coarse = feature_maps(images)
+    return keras.Model(images, heads(*feature_maps(images)), name="ssd")
+
+
+def heads(fine, coarse):
+    """What stands behind the convolutions: a coarser map, and a head on each of the three.
+
+    Args:
+        fine, coarse: tensors (N, 12, 12, C) and (N, 6, 6, C).
+
+    Returns:
+        (N, 756, 15) tensor, as the network returns it.
+    """
     coarsest = conv_norm(coarse, 64, 1, name="extra_1")
     coarsest = conv_norm(coarsest, 96, 3, 2, name="extra_2")
     outputs = []
@@ -54,7 +65,7 @@ def build_ssd():
         filters = (len(RATIOS) + 1) * (1 + NUM_CLASSES + 4)
         x = layers.Conv2D(filters, 3, padding="same", name=f"head{positions}")(x)
         outputs.append(layers.Reshape((-1, 1 + NUM_CLASSES + 4), name=f"boxes{positions}")(x))
-    return keras.Model(images, layers.Concatenate(axis=1, name="predictions")(outputs), name="ssd")
+    return layers.Concatenate(axis=1, name="predictions")(outputs)
 
 
 def encode(truth):

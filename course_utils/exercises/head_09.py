@@ -2,7 +2,7 @@
 
 import numpy as np
 
-ROWS, ANCHORS, CLASSES = 12, 6, 10
+ROWS, ANCHORS, CHANNELS, CLASSES = 12, 6, 32, 10
 
 
 def build(
@@ -17,7 +17,7 @@ def build(
     import keras
     from keras import layers
 
-    features = keras.Input((ROWS, ROWS, 32))
+    features = keras.Input((ROWS, ROWS, CHANNELS))
 
     def predict(numbers, activation, name=None):
         x = layers.Conv2D(ANCHORS * numbers, 3, padding=padding, activation=activation)(features)
@@ -32,23 +32,25 @@ def build(
     return keras.Model(features, {"scores": scores, "offsets": offsets})
 
 
-def _outputs(model, features):
+def outputs(model, features):
+    """What a head says of one image's features, by name."""
     return {name: np.array(value)[0] for name, value in model(features).items()}
 
 
-def _features():
-    return np.random.default_rng(0).normal(size=(1, ROWS, ROWS, 32))
+def noise(channels):
+    """Features that a head is tried on, (1, 12, 12, channels)."""
+    return np.random.default_rng(0).normal(size=(1, ROWS, ROWS, channels)).astype("float32")
 
 
 def has_both_signs(model):
     """Whether some offsets are above 0 and some below."""
-    offsets = _outputs(model, _features())["offsets"]
+    offsets = outputs(model, noise(CHANNELS))["offsets"]
     return offsets.min() < 0 < offsets.max()
 
 
 def scores_differ(model):
     """Whether few scores of one anchor are equal; a ReLU before the softmax makes many so."""
-    scores = np.sort(_outputs(model, _features())["scores"], axis=1)
+    scores = np.sort(outputs(model, noise(CHANNELS))["scores"], axis=1)
     return np.mean(np.diff(scores, axis=1) == 0) < 0.1
 
 
@@ -56,20 +58,20 @@ def adds_up(axis):
     """A function of a model: whether its scores add up to 1 along an axis (anchors, classes)."""
 
     def holds(model):
-        return np.allclose(_outputs(model, _features())["scores"].sum(axis), 1, atol=1e-3)
+        scores = outputs(model, noise(CHANNELS))["scores"]
+        return np.allclose(scores.sum(axis), 1, atol=1e-3)
 
     return holds
 
 
-def is_local(model):
+def is_local(model, anchors=ANCHORS, channels=CHANNELS):
     """Whether a change at one position reaches the anchors of its neighbours only, all of them."""
-    features = _features()
+    features = noise(channels)
     changed = features.copy()
     changed[0, 3, 7] += 1
-    before, after = _outputs(model, features), _outputs(model, changed)
-    reached = np.zeros((ROWS, ROWS, ANCHORS), bool)
+    before, after = outputs(model, features), outputs(model, changed)
+    reached = np.zeros((ROWS, ROWS, anchors), bool)
     reached[2:5, 6:9] = True
-    return all(
-        np.array_equal(np.abs(after[name] - before[name]).max(axis=-1) > 1e-6, reached.ravel())
-        for name in before
-    )
+    moved = [np.abs(after[name] - before[name]) for name in before]
+    moved = [gaps.reshape(len(gaps), -1) for gaps in moved]
+    return all(np.array_equal(gaps.max(axis=1) > 1e-6, reached.ravel()) for gaps in moved)

