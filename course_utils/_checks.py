@@ -93,6 +93,13 @@ def images(name, value):
     return _unit_range(name, array)
 
 
+def attention_weights(array):
+    """Checks that the values of an array are attention weights; rounding may add a little to 1."""
+    if not (array.min() >= 0 and array.max() <= 1.001):  # NaN is neither
+        low, high = array.min(), array.max()
+        raise ValueError(f"expected weights from 0 to 1, got {low:.3g} to {high:.3g}")
+
+
 def photo(name, value):
     """Checks that an argument is a colour image, and returns it as a float32 array (H, W, 3).
 

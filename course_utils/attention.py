@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from course_utils._checks import whole_number
+from course_utils._checks import attention_weights, whole_number
 
 
 def scaled_dot_product_attention(query, key, value, mask=None):
@@ -203,9 +203,7 @@ def rollout(attentions):
         raise ValueError(f"expected weights (..., heads, T, T) of one shape, got {got}")
     total = np.eye(shape[-1])
     for weights in attentions:
-        if not (weights.min() >= 0 and weights.max() <= 1.001):  # NaN is neither
-            low, high = weights.min(), weights.max()
-            raise ValueError(f"expected weights from 0 to 1, got {low:.3g} to {high:.3g}")
+        attention_weights(weights)
         mixed = weights.mean(axis=-3, dtype=float) + np.eye(shape[-1])
         total = mixed / mixed.sum(axis=-1, keepdims=True) @ total
     return total

@@ -4,6 +4,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from course_utils._checks import attention_weights
+
 
 def show_attention(weights, queries=None, keys=None, ax=None):
     """Draws attention weights as a heat map, one row for each query and one column for each key.
@@ -26,9 +28,7 @@ def show_attention(weights, queries=None, keys=None, ax=None):
     weights = np.asarray(weights, float)
     if weights.ndim != 2 or weights.size == 0:
         raise ValueError(f"expected weights (T, S), got shape {weights.shape}")
-    if not (weights.min() >= 0 and weights.max() <= 1.001):  # NaN is neither
-        low, high = weights.min(), weights.max()
-        raise ValueError(f"expected weights from 0 to 1, got {low:.3g} to {high:.3g}")
+    attention_weights(weights)
     rows, columns = weights.shape
     for what, names, count in (("queries", queries, rows), ("keys", keys, columns)):
         if names is not None and len(names) != count:
