@@ -11,7 +11,6 @@ import argparse
 import hashlib
 import re
 import zipfile
-import zlib
 from pathlib import Path
 
 import keras
@@ -267,7 +266,7 @@ def main():
     if arguments.compare:
         print("differences from onnxruntime", compare(model, content, images[:9]))
     stored = quantised(arrays, calibrate(model, images, np.random.default_rng(1)))
-    write_npz(TARGET, stored, zlib.Z_HUFFMAN_ONLY)
+    write_npz(TARGET, stored)
     print(TARGET.name, TARGET.stat().st_size, hashlib.sha256(TARGET.read_bytes()).hexdigest())
 
 

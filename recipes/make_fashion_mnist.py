@@ -7,6 +7,9 @@ download (Xiao, Rasul and Vollgraf, 2017). The first images of each part are nea
 import argparse
 import gzip
 import hashlib
+import io
+import lzma
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -32,19 +35,49 @@ def read_idx(path):
     return np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(shape)
 
 
-def write_npz(path, arrays, strategy=zlib.Z_DEFAULT_STRATEGY):
-    """Writes arrays as `numpy.savez_compressed` does, but without the time of day in the file.
+def write_npz(path, arrays):
+    """Writes arrays as `numpy.savez_compressed` does, but smaller, and without the time of day.
 
-    Random small numbers take a seventh less with `zlib.Z_HUFFMAN_ONLY`, which looks for no repeats.
+    Each array is packed in the way that takes least: images by LZMA, 16-bit numbers by LZMA that
+    knows which byte is which, noise of few bits by Huffman's code alone.
     """
     with zipfile.ZipFile(path, "w") as archive:
         for name, array in arrays.items():
+            content = io.BytesIO()
+            np.lib.format.write_array(content, array)
+            compress_type, packed = _smallest(content.getvalue(), array.itemsize)
             entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
-            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.compress_type = compress_type
             with archive.open(entry, "w") as file:
-                if strategy != zlib.Z_DEFAULT_STRATEGY:  # for which zipfile has no word
-                    file._compressor = zlib.compressobj(9, zlib.DEFLATED, -15, 9, strategy)
-                np.lib.format.write_array(file, array)
+                file._compressor = _Packed(packed)  # zipfile itself offers no choice of method
+                file.write(content.getvalue())
+
+
+class _Packed:
+    def __init__(self, packed):
+        self.packed = packed
+
+    def compress(self, content):
+        return b""
+
+    def flush(self):
+        return self.packed
+
+
+def _smallest(content, itemsize):
+    """The method for an entry of a ZIP file that packs the content into fewest bytes, and these."""
+    ways = []
+    for strategy in (zlib.Z_DEFAULT_STRATEGY, zlib.Z_HUFFMAN_ONLY):
+        deflate = zlib.compressobj(9, zlib.DEFLATED, -15, 9, strategy)
+        ways.append((zipfile.ZIP_DEFLATED, deflate.compress(content) + deflate.flush()))
+    position = itemsize.bit_length() - 1  # bits that tell the bytes of a number apart
+    for context in (0, 4 - position):
+        settings = {"id": lzma.FILTER_LZMA1, "lc": context, "lp": position, "pb": position}
+        packed = lzma.compress(content, lzma.FORMAT_RAW, filters=[settings])
+        properties = lzma._encode_filter_properties(settings)
+        header = struct.pack("<BBH", 9, 4, len(properties)) + properties
+        ways.append((zipfile.ZIP_LZMA, header + packed))
+    return min(ways, key=lambda way: len(way[1]))
 
 
 def main():

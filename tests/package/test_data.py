@@ -398,6 +398,30 @@ def test_recipe_reads_idx_files_and_writes_the_same_bytes_at_any_time(tmp_path, 
         assert np.array_equal(arrays["x"], pixels)
 
 
+@pytest.mark.parametrize(
+    ("array", "method"),
+    [
+        (np.zeros((3, 5), np.uint8), zipfile.ZIP_DEFLATED),
+        (np.random.default_rng(0).normal(0, 4, 50_000).astype(np.int8), zipfile.ZIP_DEFLATED),
+        (np.random.default_rng(0).normal(0, 4, 50_000).astype(np.float16), zipfile.ZIP_LZMA),
+        (np.random.default_rng(0).normal(0, 4, 50_000).astype(np.float32), zipfile.ZIP_LZMA),
+    ],
+)
+def test_recipe_packs_an_array_in_the_way_that_takes_least(tmp_path, array, method):
+    np.savez_compressed(tmp_path / "usual.npz", a=array)
+    recipe("make_fashion_mnist").write_npz(tmp_path / "packed.npz", {"a": array})
+    with zipfile.ZipFile(tmp_path / "packed.npz") as archive:
+        (entry,) = archive.infolist()
+        assert archive.testzip() is None
+    with zipfile.ZipFile(tmp_path / "usual.npz") as archive:
+        (usual,) = archive.infolist()
+    assert entry.compress_type == method
+    assert entry.compress_size <= (0.97 if array.size > 15 else 1) * usual.compress_size
+    with np.load(tmp_path / "packed.npz") as arrays:
+        assert arrays["a"].dtype == array.dtype
+        np.testing.assert_array_equal(arrays["a"], array)
+
+
 def test_recipe_keeps_the_first_images_of_each_part(tmp_path, monkeypatch, capsys):
     make = recipe("make_fashion_mnist")
     x, y = np.arange(70).reshape(7, 5, 2), np.arange(7)

@@ -2,7 +2,6 @@
 
 import sys
 import types
-import zlib
 
 import numpy as np
 import pytest
@@ -284,15 +283,3 @@ class TestRecipe:
         np.testing.assert_allclose(
             inputs[:, :5].mean(axis=0) @ (used - kernel) + stored["d/bias"], 0, atol=1e-3
         )
-
-    def test_random_numbers_take_less_without_a_search_for_repeats(self, tmp_path):
-        numbers = np.random.default_rng(0).normal(0, 4, 100_000).astype(np.int8)
-        with recipe_modules.imported("make_fashion_mnist") as module:
-            for strategy in (zlib.Z_DEFAULT_STRATEGY, zlib.Z_HUFFMAN_ONLY):
-                module.write_npz(tmp_path / f"{strategy}.npz", {"a": numbers}, strategy)
-        usual, packed = (
-            tmp_path / f"{s}.npz" for s in (zlib.Z_DEFAULT_STRATEGY, zlib.Z_HUFFMAN_ONLY)
-        )
-        assert packed.stat().st_size < 0.95 * usual.stat().st_size
-        with np.load(packed) as arrays:
-            np.testing.assert_array_equal(arrays["a"], numbers)
