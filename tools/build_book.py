@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from light_site import lighten
+
 from course_utils import labs
 from course_utils.labs import teachable
 
@@ -72,6 +74,7 @@ def main():
         for path in (SITE / "_static").glob(pattern):
             if path.is_file():
                 path.unlink()
+    lighten(SITE)
     add_teachable_machine(SITE / "_static" / "teachable")
     start = SITE / "book" / "index.html"
     print(f"book: done. Open {start.relative_to(ROOT)} in a browser:\n      {start.as_uri()}")

@@ -1,11 +1,8 @@
 // What the theme does not do: it talks to the labs, and makes what scrolls sideways reachable by keyboard.
-// Loaded in <head> and not deferred: a lab may report its height before the page is complete.
+// Stands in <head> and is not deferred: a lab may report its height before the page is complete.
 
 const LAB_HEIGHT = { least: 200, most: 4000 };
 const labs = () => [...document.querySelectorAll("iframe[srcdoc], .course-lab > iframe")];
-
-// A page opened from a file may not read its neighbours: results of the search stand without excerpts.
-if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 
 function tellTheme(lab) {
   const theme = document.documentElement.dataset.theme;
@@ -31,6 +28,8 @@ const watchWidth = new ResizeObserver((entries) => {
 });
 
 document.addEventListener("DOMContentLoaded", () => {
+  // A page opened from a file may not read its neighbours: results of the search stand without excerpts.
+  if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
   for (const lab of labs()) {
     lab.addEventListener("load", () => tellTheme(lab));
     tellTheme(lab);

@@ -1,5 +1,6 @@
 """Checks of the built site, in SITE or _build/html; each rule is shown a page that it refuses."""
 
+import gzip
 import os
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import site_checks as checks
@@ -233,13 +235,12 @@ def test_a_missing_page_is_noticed(small, name):
 
 @contextmanager
 def visit(browser, address, **options):
-    """Yields a page when its formulas are set; a console error or an outside request fails."""
+    """Yields a page; a console error or an outside request fails."""
     errors = []
     choices = {"viewport": WIDE, "reduced_motion": "reduce", **options}
     with open_page(browser, **choices) as page:
         page.on("console", lambda line: line.type == "error" and errors.append(line.text))
         page.goto(address if "://" in address else (SITE / address).as_uri())
-        page.evaluate("window.MathJax?.startup?.promise.then(() => true)")
         yield page
     assert errors == []
 
@@ -274,9 +275,9 @@ def troubles(page):
         "width"
     ]:
         found.append(f"it scrolls sideways, being {width} pixels wide")
-    if page.locator(".math").count() != page.locator(".math > mjx-container").count():
+    if page.locator(".math").count() != page.locator(".math .katex-mathml > math").count():
         found.append("a formula stands there as it was typed")
-    if page.locator("[data-mjx-error], mjx-merror").count():
+    if page.locator(".katex-error").count():
         found.append("a formula has an error")
     return found
 
@@ -289,6 +290,48 @@ def test_page_fits_a_phone(site, browser, name):
         assert barriers(page) == []
 
 
+LIGHT = {"bytes": 300_000, "requests": 15}
+PACKED = {".html", ".css", ".js", ".svg"}  # what a server sends compressed
+SHIFTS = """window.shift = 0;
+new PerformanceObserver((list) => list.getEntries().forEach((one) => (window.shift += one.value)))
+    .observe({ type: "layout-shift", buffered: true });"""
+
+
+def weight(page, folder, address, name):
+    """What a page costs at first load: bytes, requests, and how far its content jumps."""
+    names = []
+    page.on("response", lambda answer: names.append(urlsplit(answer.url).path.lstrip("/")))
+    page.add_init_script(SHIFTS)
+    page.goto(f"{address}/{name}", wait_until="networkidle")
+    contents = [(Path(name).suffix, (folder / name).read_bytes()) for name in names]
+    size = sum(len(gzip.compress(c) if suffix in PACKED else c) for suffix, c in contents)
+    return {"bytes": size, "requests": len(names), "shift": page.evaluate("window.shift")}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_page_is_light(site, browser, name):
+    with served(site) as address, open_page(browser, viewport=NARROW) as page:
+        found = weight(page, site, address, name)
+    assert found["bytes"] <= LIGHT["bytes"]
+    assert found["requests"] <= LIGHT["requests"]
+    assert found["shift"] < 0.02
+
+
+def test_a_page_is_weighed(browser, tmp_path):
+    (tmp_path / "a.html").write_text(
+        '<link rel="stylesheet" href="a.css"><link rel="icon" href="data:,"><img src="a.png">'
+        "<script>setTimeout(() => document.body.prepend(document.createElement('h1')), 100);"
+        "</script><style>h1 { height: 200px }</style><p>Down it goes.</p>"
+    )
+    (tmp_path / "a.css").write_text("p { color: red }" * 1000)
+    (tmp_path / "a.png").write_bytes(bytes(5000))
+    with served(tmp_path) as address, open_page(browser, viewport=NARROW) as page:
+        found = weight(page, tmp_path, address, "a.html")
+    assert 5000 < found["bytes"] < 6000
+    assert found["requests"] == 3
+    assert found["shift"] > 0.02
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -298,7 +341,7 @@ def test_page_fits_a_phone(site, browser, name):
         ('<pre style="width: 700px">wide</pre>', "it scrolls sideways, being 7"),
         ('<p class="math">\\(x^2\\)</p>', "a formula stands there as it was typed"),
         (
-            '<p class="math"><mjx-container><mjx-merror>?</mjx-merror></mjx-container></p>',
+            '<p class="math"><i class="katex-error katex-mathml"><math></math></i></p>',
             "an error",
         ),
     ],
