@@ -119,7 +119,7 @@ def lazy_pictures(text, sizes):
         tag, address = match[0], match[1]
         name, width, height = sizes[address.rpartition("/")[2]]
         tag = tag.replace(address, f"{address.rpartition('/')[0]}/{name}")
-        if " width=" not in tag and " height=" not in tag and "style=" not in tag:
+        if " width=" not in tag and " height=" not in tag:
             tag = tag.replace("<img", f'<img width="{width}" height="{height}"', 1)
         return tag.replace("<img", '<img loading="lazy" decoding="async"', 1)
 
