@@ -1,7 +1,7 @@
 # Two commands: `make book` builds the site, `make test` checks everything. `make` lists the rest.
 .DEFAULT_GOAL := help
 .PHONY: help setup book serve lab test test-lint test-unit test-rules test-notebooks test-fresh \
-        test-site test-colab test-oldest execute stability bench lock release repository screenshots clean
+        test-site test-colab test-oldest execute stability bench lock release repository screenshots pdf clean
 
 RUN := .venv/bin/python
 JUPYTER := .venv/bin/jupyter
@@ -83,6 +83,9 @@ repository: setup ## write the repository's address wherever it stands (URL=http
 
 screenshots: setup ## pictures of the built pages, wide and narrow, light and dark (OUT=folder)
 	@$(RUN) tools/screenshots.py "$(or $(OUT),_build/screenshots)"
+
+pdf: book ## print the whole course into one PDF (needs Chromium)
+	@$(RUN) tools/make_pdf.py
 
 clean: ## remove the environment and everything built
 	@rm -rf .venv .setup.lock _build .pytest_cache .ruff_cache .coverage*
