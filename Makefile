@@ -27,10 +27,14 @@ lab: setup ## open the chapters in JupyterLab
 test: test-lint test-unit test-rules test-notebooks test-fresh test-site ## check everything
 	@echo "make test: everything passed"
 
-test-lint: setup ## only style: ruff on package, tests, tools and notebooks
-	@echo "make test-lint: style of code and notebooks"
+test-lint: setup ## only style: ruff on all code and notebooks, and the workflows' rules
+	@echo "make test-lint: style of code and notebooks, rules of workflows"
 	@.venv/bin/ruff check --quiet . && .venv/bin/ruff format --quiet --check . || \
 		{ echo "Style: '.venv/bin/ruff check --fix .' and '.venv/bin/ruff format .' mend most of it." >&2; exit 1; }
+	@.venv/bin/zizmor --offline --quiet --no-progress --pedantic .github
+	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/?-*.yml
 
 test-unit: setup ## only the package's unit tests, with branch coverage
 	@echo "make test-unit: the package, branch coverage at least 95 %"
