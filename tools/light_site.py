@@ -123,7 +123,8 @@ def lazy_pictures(text, sizes):
             tag = tag.replace("<img", f'<img width="{width}" height="{height}"', 1)
         return tag.replace("<img", '<img loading="lazy" decoding="async"', 1)
 
-    text = PICTURE.sub(lazy, text)
+    text = PICTURE.sub(lazy, text).replace(' loading="lazy"', "", 1)  # the first one may be in view
+    text = text.replace('class="logo__image', 'width="44" height="44" class="logo__image')
     for old, (name, *_) in sizes.items():
         text = text.replace(f"_images/{old}", f"_images/{name}")  # links to the picture alone
     return text

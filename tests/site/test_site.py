@@ -268,13 +268,25 @@ def test_page_is_accessible_from_a_file(site, browser, name, theme):
         assert barriers(page) == []
 
 
+# A picture that is still to be loaded has the shape that its attributes give it.
+SQUEEZED = """[...document.querySelectorAll("main img[width][height]")].filter((image) => {
+    const style = getComputedStyle(image);
+    const width = image.clientWidth - 2 * parseFloat(style.paddingLeft);
+    const height = image.clientHeight - 2 * parseFloat(style.paddingTop);
+    const ratio = image.getAttribute("width") / image.getAttribute("height");
+    return width > 20 && height > 20 && Math.abs(width / height / ratio - 1) > 0.05;
+}).map((image) => image.src)"""
+
+
 def troubles(page):
-    """What a narrow page does wrong: it scrolls sideways, or a formula is not set."""
+    """What a narrow page does wrong: it scrolls sideways, squeezes pictures, sets no formula."""
     found = []
     if (width := page.evaluate("document.documentElement.scrollWidth")) > page.viewport_size[
         "width"
     ]:
         found.append(f"it scrolls sideways, being {width} pixels wide")
+    for name in page.evaluate(SQUEEZED):
+        found.append(f"a picture is squeezed: {name}")
     if page.locator(".math").count() != page.locator(".math .katex-mathml > math").count():
         found.append("a formula stands there as it was typed")
     if page.locator(".katex-error").count():
@@ -339,6 +351,10 @@ def test_a_page_is_weighed(browser, tmp_path):
         ('<p style="background: #fff; color: #bbb">pale</p>', "serious color-contrast"),
         ("<button></button>", "critical button-name"),
         ('<pre style="width: 700px">wide</pre>', "it scrolls sideways, being 7"),
+        (
+            '<img alt="A" src="x.svg" width="600" height="60" style="max-width: 100%">',
+            "a picture is squeezed",
+        ),
         ('<p class="math">\\(x^2\\)</p>', "a formula stands there as it was typed"),
         (
             '<p class="math"><i class="katex-error katex-mathml"><math></math></i></p>',
@@ -350,6 +366,7 @@ def test_the_browser_checks_refuse_a_bad_page(browser, tmp_path, text, complaint
     path = tmp_path / "page.html"
     path.write_text(GOOD.format(title="T", up="", body=f"<main><h1>Title</h1>{text}</main>"))
     path.with_name("style.css").touch()
+    path.with_name("x.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
     with visit(browser, path.as_uri(), viewport=NARROW) as page:
         found = troubles(page) + barriers(page)
     assert len(found) == (0 if complaint is None else 1), found

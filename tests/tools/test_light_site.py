@@ -19,7 +19,8 @@ PAGE = """<!DOCTYPE html><html><head>
     <script>DOCUMENTATION_OPTIONS.pagename = 'a';</script>
     <script src="../_static/site.js"></script>
   <link rel="canonical" href="https://owner.github.io/name/book/a.html" />
-  </head><body><h1>for print</h1><article><h1>A<a class="headerlink" href="#a">#</a></h1>
+  </head><body><img class="logo__image" src="logo.svg">
+<h1>for print</h1><article><h1>A<a class="headerlink" href="#a">#</a></h1>
 <p>A <b>short</b> start, 1 &lt; 2.</p><h2>Next</h2><p>More.</p>
 <p class="kept also">x</p><span class="math notranslate nohighlight">\\(a &lt; b\\)</span>
 <img alt="noise" src="../_images/noise.png"/> <a href="../_images/noise.png">large</a>
@@ -68,7 +69,7 @@ def test_a_site_becomes_light(site):
     page = (site / "book" / "a.html").read_text()
     (css,) = re.findall(r'<link rel="stylesheet" href="\.\./_static/(course\.css)\?v=\w{8}">', page)
     (script,) = re.findall(r'<script defer src="\.\./_static/(course\.js)\?v=\w{8}">', page)
-    assert page.count(".css") == page.count("src=") - 3 == 1  # besides three pictures
+    assert page.count(".css") == page.count("src=") - 4 == 1  # besides four pictures
     assert "<script>\nearly();\n</script>" in page
     assert "pagename" not in page
     css = (site / "_static" / css).read_text()
@@ -86,7 +87,9 @@ def test_a_site_becomes_light(site):
     assert (site / "_images" / "noise.webp").is_file()
     assert not (site / "_images" / "noise.png").exists()
     np.testing.assert_array_equal(Image.open(site / "_images" / "noise.webp"), noise)
-    assert 'loading="lazy" decoding="async" width="50" height="30" alt="noise"' in page
+    assert '<img decoding="async" width="50" height="30" alt="noise"' in page
+    assert page.count('<img loading="lazy" decoding="async"') == 2
+    assert '<img width="44" height="44" class="logo__image" src="logo.svg">' in page
     assert page.count("_images/noise.webp") == 2
     assert page.count("_images/noise.png") == 0
     assert 'decoding="async" width="1" height="1" alt="dot"' in page
