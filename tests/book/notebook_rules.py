@@ -402,6 +402,17 @@ def exercises_are_the_registered_ones(notebook, path):
 
 
 @rule
+def hidden_code_that_solves_no_exercise_says_so(notebook, path):
+    return [
+        f"hidden, but no solution: mystnb.code_prompt_show is missing: {_short(cell.source)}"
+        for cell in _code(notebook)
+        if "hide-input" in _tags(cell)
+        and "solution" not in _tags(cell)
+        and "code_prompt_show" not in cell.metadata.get("mystnb", {})
+    ]
+
+
+@rule
 def exercises_have_task_stub_and_solution(notebook, path):
     problems = []
     for index, cell in enumerate(notebook.cells):

@@ -170,6 +170,7 @@ BAD = {
         removed(TASK, QUOTE, HINT),
         source(TEXT, " \n"),
     ],
+    "hidden_code_that_solves_no_exercise_says_so": [metadata(CLAIM, tags=["hide-input"])],
     "was_run_from_a_clean_kernel": [
         lambda notebook: notebook.cells[CLAIM].update(execution_count=None),
         lambda notebook: notebook.cells[CLAIM].update(execution_count=30),
