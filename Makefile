@@ -56,7 +56,7 @@ test-fresh: setup ## only a chapter opened alone, as Colab does it
 
 test-site: book ## only the site: links, hosts, accessibility, phone width
 	@echo "make test-site: links, hosts, accessibility, phone width"
-	@$(RUN) -m pytest -q tests/site
+	@$(RUN) -m pytest -q -n auto tests/site
 
 test-colab: setup ## run the book on Colab's versions (CHAPTER=03 for one; not part of make test)
 	@$(RUN) tools/other_versions.py colab $(CHAPTER)

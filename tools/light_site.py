@@ -36,6 +36,11 @@ LEAD = re.compile(
     r"<article.*?</h1>(.*?)(?=<h2|<section|<div class=\"cell|</article)", re.S
 )  # before any code
 EARLY = "site.js"  # hears what the labs say while the page loads, so it stands in the page
+# A page opened from a file may not read its neighbours: there the search shows no excerpts.
+AFTER = """
+DOCUMENTATION_OPTIONS.search_as_you_type = false;
+if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+"""
 WORD = re.compile(r"[\w-]+")
 
 
@@ -173,7 +178,7 @@ def bundle(site, texts):
     scripts = [path for path in scripts if path.is_file()]  # MathJax's is none
     shared = [p for p in scripts if p.name not in PAGE_ONLY and p.name != EARLY]
     script = ";\n".join(path.read_text(encoding="utf-8") for path in shared)
-    script += "\nDOCUMENTATION_OPTIONS.search_as_you_type = false;\n"
+    script += AFTER
 
     words = set(WORD.findall(script))
     for text in (*texts.values(), *(path.read_text(encoding="utf-8") for path in scripts)):

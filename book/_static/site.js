@@ -28,8 +28,6 @@ const watchWidth = new ResizeObserver((entries) => {
 });
 
 document.addEventListener("DOMContentLoaded", () => {
-  // A page opened from a file may not read its neighbours: results of the search stand without excerpts.
-  if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
   for (const lab of labs()) {
     lab.addEventListener("load", () => tellTheme(lab));
     tellTheme(lab);

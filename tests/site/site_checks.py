@@ -53,7 +53,9 @@ def fetched(page):
     """What a parsed page makes a browser fetch: (where it stands, address) pairs."""
     pairs = []
     for tag, attribute in FETCHED.items():
-        pairs += [(tag, element[attribute]) for element in page.find_all(tag, {attribute: True})]
+        for element in page.find_all(tag, {attribute: True}):
+            if element.get("rel") != ["canonical"]:  # a name, which no browser fetches
+                pairs.append((tag, element[attribute]))
     for style in page.find_all("style"):
         pairs += [("style", target) for target in css_targets(style.get_text())]
     for element in page.find_all(style=True):

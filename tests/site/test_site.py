@@ -333,7 +333,7 @@ def test_a_page_is_weighed(browser, tmp_path):
     (tmp_path / "a.html").write_text(
         '<link rel="stylesheet" href="a.css"><link rel="icon" href="data:,"><img src="a.png">'
         "<script>setTimeout(() => document.body.prepend(document.createElement('h1')), 100);"
-        "</script><style>h1 { height: 200px }</style><p>Down it goes.</p>"
+        '</script><style>h1 { height: 400px }</style><p style="height: 300px">Down it goes.</p>'
     )
     (tmp_path / "a.css").write_text("p { color: red }" * 1000)
     (tmp_path / "a.png").write_bytes(bytes(5000))
@@ -474,7 +474,7 @@ def test_a_lab_gets_the_height_it_asks_for_within_bounds(site, browser, tmp_path
         f'<iframe sandbox="allow-scripts" style="height: 300px; border: 0" srcdoc="{lab}"></iframe>'
     )
     script = "<script>DOCUMENTATION_OPTIONS = {};</script>"
-    script += f'<script src="{(site / "_static" / "site.js").as_uri()}"></script>'
+    script += f'<script src="{(ROOT / "book" / "_static" / "site.js").as_uri()}"></script>'
     path = tmp_path / "page.html"
     path.write_text(f'<!doctype html><html data-theme="dark"><head>{script}</head>{frame}{frame}')
     with visit(browser, path.as_uri()) as page:
@@ -515,7 +515,7 @@ def test_the_teachable_machine_works_in_a_folder_of_a_server(site, browser, tmp_
 
 
 def test_a_link_of_a_notebook_to_the_site_leads_to_this_copy(site, browser, tmp_path):
-    script = (site / "_static" / "site.js").as_uri()
+    script = (ROOT / "book" / "_static" / "site.js").as_uri()
     path = tmp_path / "page.html"
     path.write_text(
         f"<html data-content_root='../'><script>DOCUMENTATION_OPTIONS = {{}};</script>"
@@ -529,11 +529,14 @@ def test_a_link_of_a_notebook_to_the_site_leads_to_this_copy(site, browser, tmp_
 # ---- The build ----
 
 
+TOOLS = ("tools/build_book.py", "tools/light_site.py", "tools/katex/katex.min.js")
+
+
 def test_a_warning_fails_the_build_and_is_named(tmp_path):
-    for name in ("_config.yml", "tools/build_book.py"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    for name in ("_config.yml", *TOOLS):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    ignored = shutil.ignore_patterns("mathjax", "*.ipynb", "*.md", "images")
+    ignored = shutil.ignore_patterns("*.ipynb", "*.md", "images")
     shutil.copytree(ROOT / "book", tmp_path / "book", ignore=ignored)
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/index\n")
     (tmp_path / "README.md").write_text("# No page\n\n[no link](none.md)\n")
