@@ -3,13 +3,13 @@
 Chromium prints one long page: a table of contents, then the pages of the site in their order.
 """
 
-import shutil
 import sys
 from pathlib import Path
 
 import yaml
 from bs4 import BeautifulSoup
 from playwright.sync_api import sync_playwright
+from screenshots import launched
 
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "_build" / "html"
@@ -91,10 +91,9 @@ def make(site, toc, target):
     """Writes the PDF of a built site; its folded parts are open, its outline has all headings."""
     page_path = site / "book" / "_paper.html"  # beside the pages, whose addresses are relative
     page_path.write_text(one_page(site / "book", page_names(toc)), encoding="utf-8")
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
     try:
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+            browser = launched(playwright)
             page = browser.new_page()
             page.set_default_timeout(600_000)
             page.goto(page_path.as_uri(), wait_until="load")

@@ -16,6 +16,13 @@ WIDTHS = {"wide": 1280, "phone": 360}
 SLICE = 1800
 
 
+def launched(playwright):
+    """This machine's Chromium, headless."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    args = ["--no-sandbox", "--disable-gpu"]
+    return playwright.chromium.launch(executable_path=chromium, args=args)
+
+
 def shoot(browser, page_path, folder):
     """Saves PAGE-WIDTH-THEME-NN.png for each width and theme; returns how many files."""
     count = 0
@@ -42,11 +49,8 @@ def main():
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     pages = sys.argv[2:] or [str(p.relative_to(SITE)) for p in sorted(SITE.glob("book/*.html"))]
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
-        )
+        browser = launched(playwright)
         for page_path in pages:
             print(f"{page_path}: {shoot(browser, page_path, folder)} pictures in {folder}")
         browser.close()
