@@ -46,24 +46,22 @@ WORD = re.compile(r"[\w-]+")
 
 def lighten(site):
     """Rewrites the pages below a folder, and the pictures, styles and scripts that they use."""
-    texts = {path: path.read_text(encoding="utf-8") for path in pages(site)}
+    texts = pages(site)
     with mini_racer() as engine:
         engine.eval(KATEX.read_text(encoding="utf-8"))
         texts = {path: set_formulas(text, engine) for path, text in texts.items()}
     sizes = shrink_pictures(site / "_images")
     texts = {path: lazy_pictures(text, sizes) for path, text in texts.items()}
-    texts = bundle(site, texts)
-    texts = {
-        path: describe(text, path.relative_to(site).as_posix()) for path, text in texts.items()
-    }
-    for path, text in texts.items():
-        path.write_text(text, encoding="utf-8")
+    for path, text in bundle(site, texts).items():
+        described = describe(text, path.relative_to(site).as_posix())
+        path.write_text(described, encoding="utf-8")
 
 
 def pages(site):
-    """The pages that the theme made."""
+    """Path and text of each page that the theme made."""
     found = sorted(site.glob("*.html")) + sorted(site.glob("book/*.html"))
-    return [path for path in found if "_static/styles" in path.read_text(encoding="utf-8")]
+    texts = {path: path.read_text(encoding="utf-8") for path in found}
+    return {path: text for path, text in texts.items() if "_static/styles" in text}
 
 
 def set_formulas(text, engine):
@@ -148,23 +146,20 @@ def describe(text, name):
     lead, address = LEAD.search(text), CANONICAL.search(text)
     if not lead or not address:
         return text
-    words = html.unescape(
-        re.sub(r"<a class=\"headerlink.*?</a>|<[^>]+>", " ", lead[1], flags=re.DOTALL)
-    )
+    words = html.unescape(re.sub(r"<[^>]+>", " ", lead[1]))
     words = re.sub(r" ([,;:.?])", r"\1", " ".join(words.split()))
     words = textwrap.shorten(words, 160, placeholder=" ...", break_on_hyphens=False)
+    description = html.escape(words)
     title = re.search("<title>(.*?)</title>", text, re.DOTALL)[1]
     home = address[1].removesuffix(name)
     tags = {
-        'name="description"': html.escape(
-            textwrap.shorten(words, 160, placeholder=" ...", break_on_hyphens=False)
-        ),
+        'name="description"': description,
+        'property="og:description"': description,
         'property="og:title"': title,
         'property="og:type"': "article",
         'property="og:url"': address[1],
         'property="og:image"': f"{home}_static/card.png",
     }
-    tags['property="og:description"'] = tags['name="description"']
     meta = "".join(f'\n  <meta {key} content="{value}">' for key, value in tags.items())
     return text.replace("</title>", f"</title>{meta}", 1)
 
@@ -175,14 +170,15 @@ def bundle(site, texts):
     for path, text in texts.items():
         styles |= dict.fromkeys(_file(path, link) for link in STYLE.findall(text))
         scripts |= dict.fromkeys(_file(path, link) for link in SCRIPT.findall(text))
-    scripts = [path for path in scripts if path.is_file()]  # MathJax's is none
-    shared = [p for p in scripts if p.name not in PAGE_ONLY and p.name != EARLY]
-    script = ";\n".join(path.read_text(encoding="utf-8") for path in shared)
-    script += AFTER
-
-    words = set(WORD.findall(script))
-    for text in (*texts.values(), *(path.read_text(encoding="utf-8") for path in scripts)):
+    scripts = {
+        p: p.read_text(encoding="utf-8") for p in scripts if p.is_file()
+    }  # MathJax's is none
+    words = set()
+    for text in (*texts.values(), *scripts.values()):
         words.update(WORD.findall(text))
+    scripts = {path: code for path, code in scripts.items() if path.name not in PAGE_ONLY}
+    early = "".join(code for path, code in scripts.items() if path.name == EARLY)
+    script = ";\n".join(code for path, code in scripts.items() if path.name != EARLY) + AFTER
     katex = site / "_static" / "katex" / "katex.min.css"
     css = "\n".join(style_text(path, site / "_static") for path in (*styles, katex))
     used = used_rules(css, words)
@@ -191,10 +187,8 @@ def bundle(site, texts):
     for name, content in (("course.css", used), ("course.js", script)):
         (site / "_static" / name).write_text(content, encoding="utf-8")
         names[name] = f"{name}?v={hashlib.sha256(content.encode()).hexdigest()[:8]}"
-    early = next((p for p in scripts if p.name == EARLY), None)
-    early = f"<script>\n{early.read_text(encoding='utf-8')}</script>" if early else ""
-    for path in {*styles, *shared, *(p for p in scripts if p.name == EARLY), katex}:
-        path.unlink(missing_ok=True)
+    for path in (*styles, *scripts, katex):
+        path.unlink()
 
     def one_bundle(path, text):
         up = "../" * (len(path.relative_to(site).parts) - 1) + "_static/"
@@ -203,10 +197,10 @@ def bundle(site, texts):
             f'<link rel="stylesheet" href="{up}{names["course.css"]}">',
             f'<script defer src="{up}{names["course.js"]}"></script>',
             *(f'<script defer src="{link}"></script>' for link in own),
-            early,
+            f"<script>\n{early}</script>",
         ]
         text = SETTINGS.sub("", SCRIPT.sub("", STYLE.sub("", text)))
-        return text.replace("</title>", "</title>\n  " + "\n  ".join(filter(None, tags)), 1)
+        return text.replace("</title>", "</title>\n  " + "\n  ".join(tags), 1)
 
     return {path: one_bundle(path, text) for path, text in texts.items()}
 
