@@ -192,7 +192,7 @@ EXERCISES.trained(
         "made with its gradient, attacked images leave the defended network at least half right. Going "
         "backward, the step before the network should change nothing.": robust_10.breaks_it,
     },
-    praise="no derivative of the rounding was needed.",
+    praise="No derivative of the rounding was needed.",
 )(robust_10.tested)
 
 
