@@ -78,7 +78,7 @@ def shows_its_gradient(model):
 
 def withstands_ten_steps(model):
     """The accuracy that 10.6 asks for under attack."""
-    return _accuracy(model, _attacked(model, 0.1)) >= 0.45
+    return _accuracy(model, _attacked(model, 0.1)) >= 0.4
 
 
 @cache
