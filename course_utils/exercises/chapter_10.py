@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from course_utils import data
+from course_utils.exercises import robust_10
 from course_utils.exercises.judge import Exercises
 
 EXERCISES = Exercises()
@@ -10,53 +10,66 @@ rng = np.random.default_rng(10)
 
 EXERCISES.answer(
     "10.1",
-    2.6 - 0.25 * 10,
-    "each of the four pixels contributes epsilon times the size of its weight.",
+    2.6 - (4 * 0.25 + 3 * 0.25 + 2 * 0.2 + 0.2),
+    "each pixel contributes the size of its weight times what it can move.",
     mistakes={
+        "two of the pixels reach 0 or 1 before they have moved by epsilon.": 2.6 - 0.25 * 10,
+        "the third pixel cannot go below 0.": 2.6 - (1 + 0.75 + 0.5 + 0.2),
+        "the fourth pixel cannot go above 1.": 2.6 - (1 + 0.75 + 0.4 + 0.25),
         "a negative weight lowers the margin when its pixel moves up: the sizes add up, whatever "
-        "the signs.": 2.6 - 0.25 * 2,
-        "this counts each pixel as if its weight were one.": 2.6 - 0.25 * 4,
+        "the signs.": 2.6 - (1 - 0.75 + 0.4 - 0.2),
         "this is the length of w, which belongs to the L2 norm.": 2.6 - 0.25 * 30**0.5,
-        "an attack lowers the margin.": 2.6 + 0.25 * 10,
-        "this is by how much it falls. What is left?": 0.25 * 10,
-        "pixels with a negative weight can be moved as well.": 2.6 - 0.25 * 6,
+        "an attack lowers the margin.": 2.6 + 2.35,
+        "this is by how much it falls. What is left?": 2.35,
+        "pixels with a negative weight can be moved as well.": 2.6 - (1 + 0.4),
     },
-    praise="the model is still right. With an epsilon of .26 the margin would be used up.",
+    praise="the model is still right, and without the edges .1 would be left.",
 )
 
 
-class _Linear:
-    """A linear classifier of images (N, 2, 3, 1), called as a Keras model is."""
+class _Small:
+    """Two layers for images (N, 2, 3, 1), called as a Keras model; it gives logits."""
 
     def __init__(self, classes):
-        self.weights = rng.normal(size=(6, classes))
+        self.hidden = rng.normal(size=(6, 5)).astype(np.float32)
+        self.output = rng.normal(size=(5, classes)).astype(np.float32)
 
-    def __call__(self, images):
-        return np.reshape(images, (len(images), -1)) @ self.weights
+    def __call__(self, images, training=False):
+        from keras import ops
 
-    def gradient(self, images, labels):
-        """Of the cross-entropy of the labels by the images."""
-        powers = np.exp(self(images))
-        shares = powers / powers.sum(axis=1, keepdims=True)
-        shares[np.arange(len(images)), labels] -= 1
-        return (shares @ self.weights.T).reshape(images.shape)
+        flat = ops.reshape(ops.convert_to_tensor(images, "float32"), (-1, 6))
+        return ops.matmul(ops.tanh(ops.matmul(flat, self.hidden)), self.output)
 
 
 def _attacked(classes, epsilon, count=6):
     """Arguments of an attack; about half of the labels are not what the model predicts."""
-    model = _Linear(classes)
+    model = _Small(classes)
     images = np.clip(rng.uniform(-0.2, 1.2, (count, 2, 3, 1)), 0, 1)  # some pixels at the edge
-    labels = np.where(
-        np.arange(count) % 2, model(images).argmax(axis=1), np.arange(count) % classes
-    )
-    return model, model.gradient, images, labels, epsilon
+    images = images.astype(np.float32)
+    predicted = np.argmax(model(images), axis=1)
+    labels = np.where(np.arange(count) % 2, predicted, np.arange(count) % classes)
+    return model, images, labels, epsilon
 
 
-def _faulty(own=False, unit=1.0, top=1.0, sign=np.sign, direction=1):
-    def attack(model, gradient, images, labels, epsilon):
-        chosen = model(images).argmax(axis=1) if own else labels
-        step = direction * epsilon * unit * sign(gradient(images, chosen))
-        return images + step if top is None else np.clip(images + step, 0, top)
+def _gradient(model, images, labels, from_logits=True):
+    """Of the cross-entropy of the labels by the images, an array."""
+    import tensorflow as tf
+    from keras import losses
+
+    images = tf.convert_to_tensor(images, "float32")
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        outputs = model(images)
+        loss = losses.sparse_categorical_crossentropy(labels, outputs, from_logits=from_logits)
+    return tape.gradient(loss, images).numpy()
+
+
+def _faulty(own=False, unit=1.0, top=1.0, sign=np.sign, direction=1, from_logits=True):
+    def attack(model, images, labels, epsilon):
+        chosen = np.argmax(model(images), axis=1) if own else labels
+        gradient = _gradient(model, images, chosen, from_logits)
+        moved = images + direction * epsilon * unit * sign(gradient)
+        return moved if top is None else np.clip(moved, 0, top)
 
     return attack
 
@@ -75,6 +88,7 @@ def _faulty(own=False, unit=1.0, top=1.0, sign=np.sign, direction=1):
             sign=lambda gradient: gradient
         ),
         "this lowers the loss of the true label: the network gets better.": _faulty(direction=-1),
+        "the model gives logits, and the loss has to be told so.": _faulty(from_logits=False),
         "these are all three faults, as they were.": _faulty(own=True, unit=1 / 255, top=255),
         "two faults are left: the label and the range.": _faulty(own=True, top=255),
         "two faults are left: the unit of epsilon and the range.": _faulty(unit=1 / 255, top=255),
@@ -82,9 +96,8 @@ def _faulty(own=False, unit=1.0, top=1.0, sign=np.sign, direction=1):
     },
     praise="the label, the unit, the range.",
 )
-def attack(model, gradient, images, labels, epsilon):
-    step = epsilon * np.sign(gradient(images, labels))
-    return np.clip(images + step, 0, 1)
+def attack(model, images, labels, epsilon):
+    return np.clip(images + epsilon * np.sign(_gradient(model, images, labels)), 0, 1)
 
 
 def _lengths(change, axis=(1, 2, 3)):
@@ -123,7 +136,7 @@ def _unclipped(images, found, epsilon, norm):
 
 @EXERCISES.function(
     "10.3",
-    "bring the change within epsilon, add it to the photo, then clip the pixels to [0, 1].",
+    "bring the change within epsilon, add it to the photo, and last clip the pixels to [0, 1].",
     cases=[
         _step("linf", 0.1, [0.05, 0.2, 0.5, 1]),
         _step("l2", 0.5, [0.1, 0.3, 0.6, 1]),
@@ -132,6 +145,12 @@ def _unclipped(images, found, epsilon, norm):
     ],
     mistakes={
         "pixels have left the range from 0 to 1.": _projection(clip=False),
+        "this clips to [0, 1] first and shortens what is left. Both is allowed, but here the "
+        "clipping comes last.": (
+            lambda images, found, epsilon, norm: _unclipped(
+                images, np.clip(found, 0, 1), epsilon, norm
+            )
+        ),
         "this makes every change as long as epsilon; one that is short enough stays as it is.": (
             _projection(l2=lambda change, e: change * e / np.maximum(_lengths(change), 1e-12))
         ),
@@ -161,109 +180,66 @@ def project(images, found, epsilon, norm):
     return np.clip(_unclipped(images, found, epsilon, norm), 0, 1)
 
 
-def _coarse(images):
-    """The pixels in four grey levels."""
-    return np.round(3 * images) / 3
-
-
-def _defended(classes, epsilon, scale):
-    model, _, images, labels, _ = _attacked(classes, epsilon)
-    model.weights *= scale
-    return _coarse, model.gradient, images, labels, epsilon
-
-
-def _stepped(at, start=lambda quantise, images: images, clip=True, direction=1):
-    """An attack whose gradient is taken at one place and whose step starts at another."""
-
-    def attack(quantise, gradient, images, labels, epsilon):
-        slope = gradient(at(quantise, images), labels)
-        moved = start(quantise, images) + direction * epsilon * np.sign(slope)
-        return np.clip(moved, 0, 1) if clip else moved
-
-    return attack
-
-
-def _itself(quantise, images):
-    return images
-
-
-def _rounded(quantise, images):
-    return quantise(images)
-
-
-@EXERCISES.function(
+EXERCISES.trained(
     "10.4",
-    "forward through the rounding, backward as if it were not there: where is the gradient taken, "
-    "and to which images is the step added?",
-    cases=[_defended(3, 0.1, 2), _defended(5, 0.2, 3), _defended(4, 0.3, 2)],
-    mistakes={
-        "this is the attack on the network alone. The network sees rounded images, and its "
-        "gradient is another one there.": _stepped(_itself),
-        "the step starts at the rounded images: together with the rounding the change is larger "
-        "than epsilon.": _stepped(_rounded, start=_rounded),
-        "some pixels are now below 0 or above 1.": _stepped(_rounded, clip=False),
-        "this lowers the loss: the images are now safer.": _stepped(_rounded, direction=-1),
-        "the defence rounds by itself. If the attacker rounds as well, the change is larger than "
-        "epsilon.": lambda quantise, *rest: quantise(pretend(quantise, *rest)),
+    "going forward, it is the defended network; only going backward does it differ.",
+    accuracy=0.8,
+    must={
+        "it gives other answers than the defended network. Going forward, the pixels have to be "
+        "rounded.": robust_10.answers_as_the_defended,
+        "an attack on it finds no gradient, or one that is zero. What does the gradient of the "
+        "rounding do to that of the network?": robust_10.has_a_gradient,
+        "made with its gradient, attacked images leave the defended network at least half right. "
+        "Going backward, the step before the network should change nothing.": robust_10.breaks_it,
     },
-    praise="no derivative of the rounding was needed.",
-)
-def pretend(quantise, gradient, images, labels, epsilon):
-    step = epsilon * np.sign(gradient(quantise(images), labels))
-    return np.clip(images + step, 0, 1)
+    praise="No derivative of the rounding was needed.",
+)(robust_10.tested)
+
+
+def _masked(letters):
+    return {letter: letter in letters for letter in "ABCDE"}
 
 
 EXERCISES.answer(
     "10.5",
-    "ACD",
-    "compare, in each report, a stronger attack with a weaker one; letters in the order of the "
-    "alphabet, without spaces.",
+    _masked("ACD"),
+    "compare, in each report, a stronger attack with a weaker one.",
     mistakes={
-        "ten steps that do worse than one: can the larger search miss what a smaller one found?": (
-            "CD"
+        "A: ten steps that do worse than one: can the larger search miss what a smaller one "
+        "found?": _masked("CD"),
+        "C: half of the range of the pixels turns every image grey. Can three quarters of them "
+        "still be recognised?": _masked("AD"),
+        "D: images made for another network fool this one more often than those that were made "
+        "for it.": _masked("AC"),
+        "E: more steps and starts find a little more, as they should.": _masked("ACDE"),
+        "B: everything falls as it should: more steps find more, and .5 finds all.": (
+            _masked("ABCD")
         ),
-        "half of the range of the pixels turns every image grey. Can three quarters of them still "
-        "be recognised?": "AD",
-        "images made for another network fool this one more often than those that were made for "
-        "it.": "AC",
-        "more steps and starts find a little more, as they should.": "ACDE",
-        "everything in B falls as it should: more steps find more, and .5 finds all.": "ABCD",
-        "these are the two that are in order.": "BE",
-        "three reports do not fit; you found one of them.": "A",
+        "this is the other way round: B and E are in order.": _masked("BE"),
+        "besides A, two more do not fit.": _masked("A"),
+        "besides C, two more do not fit.": _masked("C"),
+        "besides D, two more do not fit.": _masked("D"),
+        "three of them do not fit.": _masked(""),
+        "two of them are in order.": _masked("ABCDE"),
     },
     praise="B and E fall as they should.",
 )
 
-
-def _accuracy_under_attack(model):
-    from course_utils import adversarial
-
-    images, labels = (part[:ATTACKED] for part in held_out())
-
-    def ten_steps(model, images, labels, epsilon):
-        return adversarial.pgd(model, images, labels, epsilon, 10, epsilon / 4, batch_size=250)
-
-    return adversarial.accuracy_curve(model, images, labels, [0.1], ten_steps)[0]
-
-
-ATTACKED = 250  # images
-
-
-@EXERCISES.trained(
+EXERCISES.trained(
     "10.6",
     "train longer, on attacked images of all classes.",
     accuracy=0.7,
     parameters=(None, 150_000),
     must={
-        "under ten steps of an attack with an epsilon of .1 it gets less than 45 % right. It has "
+        "even ten steps of .5, with which no image is left, do not fool it. It withstands no "
+        "attack: it hides its gradient.": robust_10.shows_its_gradient,
+        "under ten steps of an attack with an epsilon of .1 it gets less than 40 % right. It has "
         "to see attacked images in training, made against its own weights of the moment.": (
-            lambda model: _accuracy_under_attack(model) >= 0.45
+            robust_10.withstands_ten_steps
         ),
+        "images made for another network fool it more often than those that its own gradient "
+        "finds: it hides it.": robust_10.is_no_easier_for_others,
     },
     seconds=60.0,
-    praise="and it withstands the attack.",
-)
-def held_out():
-    """Test images: what is attacked is not what a network was trained on."""
-    _, (images, labels) = data.fashion_mnist()
-    return images[1000:2000], labels[1000:2000]
+    praise="It withstands the attack.",
+)(robust_10.tested)

@@ -86,8 +86,7 @@ HARMLESS = {
         "def threshold_for(scores, hits, recall, total):": "their product is what the hits reach"
     },
     "10.2": {
-        "step = epsilon / np.sign(gradient(images, labels))": "a sign divides as it multiplies",
-        "return np.clip(0, images + step, 1)": "0 is then raised to the image, which is cut at 1",
+        "step = epsilon / ops.sign(tape.gradient(loss, images))": "a sign divides as it multiplies",
     },
     "10.3": {
         "change = np.clip(-epsilon, change, epsilon)": "the same",
@@ -99,12 +98,6 @@ HARMLESS = {
             "a set of axes"
         ),
         "change = change * epsilon / np.maximum(epsilon, lengths)": "the order does not matter",
-    },
-    "10.4": {
-        "step = epsilon / np.sign(gradient(quantise(images), labels))": (
-            "a sign divides as it multiplies"
-        ),
-        "return np.clip(0, images + step, 1)": "0 is then raised to the image, which is cut at 1",
     },
     "11.1": {
         "fetched = np.array([10, 20, 60]) @ weights": "the product of two vectors",
