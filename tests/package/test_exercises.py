@@ -168,12 +168,6 @@ def sizes_rounded_up(size, stack):
     return result
 
 
-def unshuffle_in_place(shuffled, order):
-    result = np.empty_like(shuffled)
-    result[:, order] = shuffled
-    return result
-
-
 def code_distances_by_the_layer(x, codes):
     layer = CodeDistance(len(codes))
     layer.build(x.shape)
@@ -262,11 +256,8 @@ def cost_by_keras(asking, width, answering, other_width, heads):
         ("03.2", lambda size, kernel, step: (size - kernel) % step if size >= kernel else size),
         ("03.3", field_by_single_steps),
         ("03.5", convolve_by_keras),
-        ("04.3", lambda row, column: np.array([2 * row - 3, 2 * column - 3, 8])),
-        ("04.4", unshuffle_in_place),
-        ("04.4", lambda shuffled, order: ops.take(shuffled, ops.argsort(order), axis=1)),
-        ("04.5", lambda x, keep, rate: ops.where(keep, x, 0) / (1 - rate)),
-        ("04.6", batch_norm_by_keras),
+        ("04.2", lambda row, column: np.array([2 * row - 4, 2 * column - 4, 10])),
+        ("04.4", batch_norm_by_keras),
         ("05.3", sizes_rounded_up),
         ("05.5", code_distances_by_the_layer),
         ("05.5", code_distances_by_the_binomial),
@@ -362,6 +353,12 @@ def without_attention(model):
             lambda model: setattr(model.layers[1], "scale", 1 / 127),
             "should become 1",
         ),
+        (
+            "04.5",
+            lambda model: setattr(model.layers[0], "strides", (3, 3)),
+            "still looks at positions",
+        ),
+        ("04.5", lambda model: model.layers[-1].kernel.assign(np.zeros((32, 10))), "every image"),
         (
             "06.2",
             lambda model: setattr(model.layers[0], "trainable", True),
