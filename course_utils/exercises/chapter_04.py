@@ -152,7 +152,7 @@ def _outputs_on_canvas(model):
     outputs="probabilities",
     must={
         "the answer changes when the same thing stands elsewhere. Which layer still looks at "
-        "positions? (The strides together should be 2, 4 or 8.)": lambda model: (
+        "positions? And the strides together should be 2, 4 or 8.": lambda model: (
             np.ptp(_outputs_on_canvas(model), axis=0).max() < 1e-4
         ),
         "it gives the same answer for every image.": lambda model: (

@@ -92,7 +92,7 @@ def shortcut(x, channels):
     return _shortcut(x, channels)
 
 
-def _excited(squeeze=True, gate="sigmoid", units=8, shortcut=True):
+def _excited(squeeze=True, units=8, shortcut=True):
     """A residual block with squeeze-and-excitation, or nearly."""
     import keras
     from keras import layers
@@ -104,7 +104,7 @@ def _excited(squeeze=True, gate="sigmoid", units=8, shortcut=True):
         y = layers.ReLU()(y) if relu else y
     weights = layers.GlobalAveragePooling2D(keepdims=True)(y) if squeeze else y
     weights = layers.Dense(units, activation="relu")(weights)
-    weights = layers.Dense(32, activation=gate)(weights)
+    weights = layers.Dense(32, activation="sigmoid")(weights)
     y = layers.Multiply()([y, weights])
     y = layers.Add()([x, y]) if shortcut else y
     return keras.Model(x, layers.ReLU()(y))
@@ -122,16 +122,13 @@ def _activations(model):
     parameters=2 * (9 * 32 * 32 + 4 * 32) + 32 * 8 + 8 + 8 * 32 + 32,
     layers=["Conv2D", "Conv2D", "GlobalAveragePooling2D", "Multiply", "Add"],
     must={
-        "each weight lies between 0 and 1 by itself: a sigmoid.": lambda model: (
-            "sigmoid" in _activations(model)
-        ),
+        "each weight lies between 0 and 1 by itself: a sigmoid, not a softmax, which sums to "
+        "1.": lambda model: "sigmoid" in _activations(model),
     },
     mistakes={
         "these are weights for each position. Squeeze first: one average a channel.": (
             lambda: _excited(squeeze=False)
         ),
-        "a softmax makes the channels compete, as its weights sum to 1; here several may be "
-        "near 1.": lambda: _excited(gate="softmax"),
         "the dense layer in the middle has 8 units, a quarter of the channels.": (
             lambda: _excited(units=32)
         ),
