@@ -56,7 +56,7 @@ def answer_of(code):
         "np": np,
         "convolution": convolution,
         "batch_shape": (16, 480, 640, 3),
-        "fields": {"conv2": (8, 2, -3)},
+        "fields": {"conv2": (10, 2, -4)},
         "check": lambda name, answer: given.append(answer),
     }
     if "pretrained." in code:

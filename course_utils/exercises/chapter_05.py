@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from course_utils.convolution import output_size
 from course_utils.exercises.judge import Exercises
 
 EXERCISES = Exercises()
@@ -60,65 +59,70 @@ def accepted_top_k_error(probabilities, accepted, k):
     return 1 - _share_found(probabilities, accepted, k)
 
 
-def _valid(size, kernel, stride):
-    return (size - kernel) // stride + 1
+def _lenet(c1="same", c3="valid", activation="relu", pool="MaxPooling2D", c5=True):
+    """LeNet-5 for images of 28 x 28 with today's parts, or nearly."""
+    import keras
+    from keras import layers
+
+    pooling = getattr(layers, pool)
+    c5_layer = [layers.Conv2D(120, 5, activation=activation), layers.Flatten()]
+    as_dense = [layers.Flatten(), layers.Dense(120, activation=activation)]
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(6, 5, padding=c1, activation=activation),
+            pooling(2),
+            layers.Conv2D(16, 5, padding=c3, activation=activation),
+            pooling(2),
+            *(c5_layer if c5 else as_dense),
+            layers.Dense(84, activation=activation),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
 
 
-def _same(size, kernel, stride):
-    return -(-size // stride)
+def _kinds(model):
+    from course_utils.exercises.models import all_layers
+
+    return [type(layer).__name__ for layer in all_layers(model)]
 
 
-def _sizes_by(valid=_valid, same=_same):
-    """A function of a stack that follows two formulas of (size, kernel, stride)."""
+def _activations(model):
+    from course_utils.exercises.models import all_layers
 
-    def follow(size, stack):
-        result = []
-        for kernel, stride, padding in stack:
-            size = (same if padding == "same" else valid)(size, kernel, stride)
-            result.append(size)
-        return result
-
-    return follow
+    found = (getattr(layer, "activation", None) for layer in all_layers(model))
+    return [getattr(one, "__name__", "") for one in found]
 
 
-@EXERCISES.function(
+@EXERCISES.network(
     "05.3",
-    "the size behind one layer is the size before the next.",
-    cases=[
-        (227, [(11, 4, "valid"), (3, 2, "valid"), (5, 1, "same"), (3, 2, "valid"), (3, 1, "same")]),
-        (225, [(7, 2, "same"), (3, 2, "same")]),
-        (40, [(4, 2, "same"), (2, 4, "same"), (6, 1, "same")]),  # even kernels
-        (21, [(2, 2, "same")]),
-        (30, [(4, 3, "valid")]),
-        (9, []),
-    ],
-    mistakes={
-        "each layer works on what the layer before it left, not on the image.": (
-            lambda size, stack: [output_size(size, *layer) for layer in stack]
+    "the table of LeNet-5 holds for 32 x 32. Where do the missing two pixels on each side come "
+    "from?",
+    input_shape=(28, 28, 1),
+    output_shape=(10,),
+    parameters=61_706,
+    outputs="probabilities",
+    must={
+        "asked were max pooling layers, two of them.": lambda model: (
+            _kinds(model).count("MaxPooling2D") == 2
         ),
-        "with VALID a window that does not fit is dropped: round down.": (
-            _sizes_by(valid=lambda size, kernel, stride: -(-(size - kernel) // stride) + 1)
+        "there is a tanh left.": lambda model: "tanh" not in _activations(model),
+        "the hidden layers need a ReLU.": lambda model: (
+            _activations(model).count("relu") + _kinds(model).count("ReLU") >= 4
         ),
-        "there is one position more than there are steps: plus 1.": (
-            _sizes_by(valid=lambda size, kernel, stride: (size - kernel) // stride)
-        ),
-        "you took VALID everywhere; where it says SAME, zeros are added.": _sizes_by(same=_valid),
-        "with SAME the last window is completed by padding, so divide by the stride and round "
-        "up.": _sizes_by(same=lambda size, kernel, stride: size // stride),
-        "SAME keeps the size only at stride 1; it is divided by the stride, and rounded up.": (
-            _sizes_by(same=lambda size, kernel, stride: size)
-        ),
-        "`kernel // 2` on both sides, as in PyTorch, is one zero too many for an even kernel. SAME "
-        "divides by the stride and rounds up.": (
-            _sizes_by(same=lambda size, k, stride: _valid(size + k // 2 * 2, k, stride))
-        ),
-        "the list starts behind the first layer.": lambda size, stack: [size, *sizes(size, stack)],
-        "this is the last size alone; the list has one entry for each of the layers, in their "
-        "order.": lambda size, stack: [size, *sizes(size, stack)][-1],
     },
+    mistakes={
+        "this is the network of 44,426: on 28 x 28 without padding the maps get too small.": (
+            lambda: _lenet(c1="valid", c5=False)
+        ),
+        "only the first layer needs a border: with SAME everywhere the maps stay too large.": (
+            lambda: _lenet(c3="same")
+        ),
+    },
+    praise="With a border of zeros, in the first layer alone, it is LeNet-5 to the parameter.",
 )
-def sizes(size, stack):
-    return _sizes_by()(size, stack)
+def lenet_28():
+    return _lenet()
 
 
 @EXERCISES.function(

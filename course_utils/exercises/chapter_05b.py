@@ -18,7 +18,7 @@ EXERCISES.answer(
     "add up three products: 1 x 1 x 256 x 64, then 3 x 3 on the 64, then back to 256.",
     mistakes={
         "the 3 x 3 convolution stays at 64 channels.": 256 * 64 + 9 * 64 * 256 + 64 * 256,
-        "the one in the middle has 3 x 3 = 9 places.": 256 * 64 + 64 * 64 + 64 * 256,
+        "the one in the middle has 3 x 3 = 9 positions.": 256 * 64 + 64 * 64 + 64 * 256,
         "the last 1 x 1 convolution, up to 256, is missing.": 256 * 64 + 9 * 64 * 64,
         "without biases: the BatchNorm behind each has a shift.": 69_632 + 64 + 64 + 256,
         "these are two 3 x 3 convolutions on 256 channels, undivided.": 2 * 9 * 256 * 256,
@@ -27,31 +27,15 @@ EXERCISES.answer(
 )
 
 
-@EXERCISES.function(
-    "05b.2",
-    "blocks times convolutions, and what stands before and after them.",
-    cases=[([3, 4, 6, 3], 2), ([3, 8, 36, 3], 3), ([5, 5, 5], 2), ([1], 2)],
-    mistakes={
-        "the first convolution and the dense layer count too.": lambda s, each: each * sum(s),
-        "two layers are in no block: the first and the last.": lambda s, each: each * sum(s) + 1,
-        "a stage has several blocks: add them up.": lambda s, each: each * len(s) + 2,
-        "the convolutions in shortcuts stand beside the others, not behind them, so they add no "
-        "depth.": lambda s, each: each * sum(s) + 2 + len(s) - 1,
-    },
-)
-def resnet_depth(stages, convolutions):
-    return convolutions * sum(stages) + 2
-
-
 def _on_input(size, channels, *widths):
     """Multiply-adds of 1 x 1 convolutions that all work on the input."""
     return size * size * channels * sum(widths)
 
 
 @EXERCISES.function(
-    "05b.3",
+    "05b.2",
     "four convolutions of 1 x 1 work on the input, the 3 x 3 and the 5 x 5 on what a reduction "
-    "left; each costs places x kernel x channels in x channels out.",
+    "left; each costs positions x kernel x channels in x channels out.",
     cases=[
         (28, 192, (64, 96, 128, 16, 32, 32)),
         (7, 832, (384, 192, 384, 48, 128, 128)),
@@ -63,8 +47,8 @@ def _on_input(size, channels, *widths):
         "themselves.": lambda size, channels, w: _on_input(
             size, channels, w[0], 9 * w[2], 25 * w[4], w[5]
         ),
-        "these are the weights; each is used at every place of the map, and there are size x size "
-        "of them.": lambda size, channels, w: inception_cost(1, channels, w),
+        "these are the weights; each is used at every position of the map, and a map has size x "
+        "size of them.": lambda size, channels, w: inception_cost(1, channels, w),
         "a multiply-add counts once, not twice.": lambda *case: 2 * inception_cost(*case),
         "the projection is missing.": lambda *case: inception_cost(*case[:2], (*case[2][:5], 0)),
         "the two reductions cost something as well.": lambda size, channels, w: (
@@ -76,36 +60,6 @@ def inception_cost(size, channels, widths):
     ones, reduce_3, threes, reduce_5, fives, projection = widths
     on_input = _on_input(size, channels, ones, reduce_3, reduce_5, projection)
     return on_input + size * size * (9 * reduce_3 * threes + 25 * reduce_5 * fives)
-
-
-def _softmax(logits, offset, axis=1):
-    powers = np.exp(logits - offset)
-    return powers / powers.sum(axis, keepdims=True)
-
-
-@EXERCISES.function(
-    "05b.4",
-    "divide, take powers of e, and divide by the sum of the row.",
-    cases=[
-        (_values(3, 4), 2.0),
-        (_values(2, 5), 0.5),
-        (np.array([[1000.0, 998.0, 0.0], [0.0, 0.0, 0.0], [-900.0, -1000.0, -950.0]]), 0.5),
-        (np.array([[800.0, -800.0, -700.0]]), 1.0),
-        (np.array([[1000.0, 0.0, -1000.0]]), 500.0),
-    ],
-    mistakes={
-        "right, until a logit is large: e to the power of 1000 is not a number that fits. Take off "
-        "the row's largest first.": lambda logits, t: _softmax(logits / t, 0),
-        "nearly: you take off the largest logit of all rows, and a row far below it becomes 0 / 0. "
-        "Take the row's own.": lambda logits, t: _softmax(logits / t, logits.max() / t),
-        "a high temperature makes answers softer: divide.": lambda x, t: soften(x, 1 / t),
-        "divide the logits, not the probabilities.": lambda x, t: soften(x, 1) / t,
-        "each row is one image: sum along the classes.": lambda x, t: soften(x.T, t).T,
-    },
-)
-def soften(logits, temperature):
-    logits = logits / temperature
-    return _softmax(logits, logits.max(axis=1, keepdims=True))
 
 
 def _shortcut(x, channels, step=2, front=lambda missing: missing // 2):
@@ -122,7 +76,7 @@ def _average_two(x, channels):
 
 
 @EXERCISES.function(
-    "05b.5",
+    "05b.3",
     "two steps: every second pixel, then zeros in front of and behind the channels.",
     cases=[(_values(2, 6, 4, 3), 6), (_values(1, 5, 7, 2), 6), (_values(3, 4, 6, 1), 1)],
     mistakes={
@@ -138,6 +92,54 @@ def shortcut(x, channels):
     return _shortcut(x, channels)
 
 
+def _excited(squeeze=True, units=8, shortcut=True):
+    """A residual block with squeeze-and-excitation, or nearly."""
+    import keras
+    from keras import layers
+
+    x = y = keras.Input((14, 14, 32))
+    for relu in (True, False):
+        y = layers.Conv2D(32, 3, padding="same", use_bias=False)(y)
+        y = layers.BatchNormalization()(y)
+        y = layers.ReLU()(y) if relu else y
+    weights = layers.GlobalAveragePooling2D(keepdims=True)(y) if squeeze else y
+    weights = layers.Dense(units, activation="relu")(weights)
+    weights = layers.Dense(32, activation="sigmoid")(weights)
+    y = layers.Multiply()([y, weights])
+    y = layers.Add()([x, y]) if shortcut else y
+    return keras.Model(x, layers.ReLU()(y))
+
+
+def _activations(model):
+    return [getattr(getattr(one, "activation", None), "__name__", "") for one in model.layers]
+
+
+@EXERCISES.network(
+    "05b.4",
+    "the order is two convolutions, average, two dense layers, multiply, add.",
+    input_shape=(14, 14, 32),
+    output_shape=(14, 14, 32),
+    parameters=2 * (9 * 32 * 32 + 4 * 32) + 32 * 8 + 8 + 8 * 32 + 32,
+    layers=["Conv2D", "Conv2D", "GlobalAveragePooling2D", "Multiply", "Add"],
+    must={
+        "each weight lies between 0 and 1 by itself: a sigmoid, not a softmax, which sums to "
+        "1.": lambda model: "sigmoid" in _activations(model),
+    },
+    mistakes={
+        "these are weights for each position. Squeeze first: one average a channel.": (
+            lambda: _excited(squeeze=False)
+        ),
+        "the dense layer in the middle has 8 units, a quarter of the channels.": (
+            lambda: _excited(units=32)
+        ),
+        "the input is not added.": lambda: _excited(shortcut=False),
+    },
+    praise="552 parameters on top of 18,688: to weigh the channels is cheap.",
+)
+def excited_block():
+    return _excited()
+
+
 def _scale(gamma, variance):
     return gamma / np.sqrt(variance + 0.001)
 
@@ -148,7 +150,7 @@ def _norms(count):
 
 
 @EXERCISES.function(
-    "05b.6",
+    "05b.5",
     "what multiplies x is gamma / sqrt(variance + 0.001); the rest is the bias.",
     cases=[
         (_values(3, 4), *_norms(4)),
@@ -169,3 +171,32 @@ def _norms(count):
 def fold(weights, gamma, beta, mean, variance):
     scale = _scale(gamma, variance)
     return np.vstack([weights * scale, beta - mean * scale])
+
+
+def _count(model, kind, kernel=None):
+    from course_utils.exercises.models import all_layers
+
+    found = [one for one in all_layers(model) if type(one).__name__ == kind]
+    return sum(kernel is None or one.kernel_size == kernel for one in found)
+
+
+@EXERCISES.trained(
+    "05b.6",
+    "was it trained long enough, with a rate that falls, and can BatchNorm's running averages keep "
+    "up with so few steps?",
+    accuracy=0.8,
+    parameters=(None, 60_000),
+    must={
+        "it needs 8 convolutions of 3 x 3, or more.": lambda model: (
+            _count(model, "Conv2D", (3, 3)) >= 8
+        ),
+        "it needs four additions, or more: `layers.Add()`.": lambda model: (
+            _count(model, "Add") >= 4
+        ),
+    },
+    praise="Deep, small, and trained in seconds.",
+)
+def test_images():
+    from course_utils import data
+
+    return data.fashion_mnist()[1]

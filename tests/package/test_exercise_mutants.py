@@ -37,7 +37,7 @@ HARMLESS = {
     },
     "03.3": {"jump, field = (1, 1)": "both are 1"},
     "03.5": {"axes = list(zip(image.shape, kernel.shape))": "both have two axes"},
-    "04.6": {
+    "04.4": {
         "mean, variance = (x.mean(axis=(1, 0, 2)), x.var(axis=(0, 1, 2)))": "a set of axes",
         "mean, variance = (x.mean(axis=(0, 2, 1)), x.var(axis=(0, 1, 2)))": "a set of axes",
         "mean, variance = (x.mean(axis=(0, 1, 2)), x.var(axis=(1, 0, 2)))": "a set of axes",

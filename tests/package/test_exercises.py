@@ -3,7 +3,6 @@
 import importlib
 import inspect
 import itertools
-import math
 import pkgutil
 
 import keras
@@ -160,20 +159,6 @@ def convolve_by_keras(image, kernel, stride, padding):
     return ops.conv(image, kernel, strides=stride, padding=padding)[0, ..., 0]
 
 
-def sizes_rounded_up(size, stack):
-    result = []
-    for kernel, stride, padding in stack:
-        size = math.ceil((size if padding == "same" else size - kernel + 1) / stride)
-        result.append(size)
-    return result
-
-
-def unshuffle_in_place(shuffled, order):
-    result = np.empty_like(shuffled)
-    result[:, order] = shuffled
-    return result
-
-
 def code_distances_by_the_layer(x, codes):
     layer = CodeDistance(len(codes))
     layer.build(x.shape)
@@ -262,17 +247,12 @@ def cost_by_keras(asking, width, answering, other_width, heads):
         ("03.2", lambda size, kernel, step: (size - kernel) % step if size >= kernel else size),
         ("03.3", field_by_single_steps),
         ("03.5", convolve_by_keras),
-        ("04.3", lambda row, column: np.array([2 * row - 3, 2 * column - 3, 8])),
-        ("04.4", unshuffle_in_place),
-        ("04.4", lambda shuffled, order: ops.take(shuffled, ops.argsort(order), axis=1)),
-        ("04.5", lambda x, keep, rate: ops.where(keep, x, 0) / (1 - rate)),
-        ("04.6", batch_norm_by_keras),
-        ("05.3", sizes_rounded_up),
+        ("04.2", lambda row, column: np.array([2 * row - 4, 2 * column - 4, 10])),
+        ("04.4", batch_norm_by_keras),
         ("05.5", code_distances_by_the_layer),
         ("05.5", code_distances_by_the_binomial),
         ("05.6", nearest_by_top_k),
-        ("05b.4", lambda logits, temperature: ops.softmax(logits / temperature)),
-        ("05b.6", fold_by_trying),
+        ("05b.5", fold_by_trying),
         ("07.5", pipeline_with_all_that_helps),
         ("09.2", kept_by_the_package),
         ("09.3", boxes.decode),
@@ -361,6 +341,27 @@ def without_attention(model):
             "02.4",
             lambda model: setattr(model.layers[1], "scale", 1 / 127),
             "should become 1",
+        ),
+        (
+            "04.5",
+            lambda model: setattr(model.layers[0], "strides", (3, 3)),
+            "still looks at positions",
+        ),
+        ("04.5", lambda model: model.layers[-1].kernel.assign(np.zeros((32, 10))), "every image"),
+        (
+            "05.3",
+            lambda model: setattr(model.layers[2], "activation", keras.activations.tanh),
+            "a tanh left",
+        ),
+        (
+            "05.3",
+            lambda model: setattr(model.layers[-2], "activation", keras.activations.linear),
+            "need a ReLU",
+        ),
+        (
+            "05b.4",
+            lambda model: setattr(model.layers[-4], "activation", keras.activations.tanh),
+            "by itself: a sigmoid",
         ),
         (
             "06.2",

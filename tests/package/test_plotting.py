@@ -22,6 +22,9 @@ CURVES = {"loss": [3.0, 2.0, 1.5], "accuracy": [0.2, 0.5, 0.6], "val_accuracy": 
 BOXES = np.array([[3, 5, 12, 20], [1, 2, 30, 9]])
 CALLS = {
     "draw_boxes": lambda **options: plotting.draw_boxes(BOXES, [2, 0], [0.5, 0.75], **options),
+    "show_diagram": lambda **options: plotting.show_diagram(
+        {"a": (0, 0, "in"), "b": (1, 0.5, "out")}, [["a", "b"]], **options
+    ),
     "show_images": lambda **options: plotting.show_images(np.zeros((3, 5, 7)), **options),
     "show_numbers": lambda **options: plotting.show_numbers(np.eye(3, 5), **options),
     "show_windows": lambda **options: plotting.show_windows(13, 6, 5, **options),
@@ -699,3 +702,35 @@ class TestShowAttention:
     def test_what_is_no_attention_is_refused(self, weights, names, message):
         with pytest.raises(ValueError, match=message):
             plotting.show_attention(weights, **names)
+
+
+DIAGRAM = {"in": (0, 0, "x"), "f": (1, 0, "3 x 3"), "g": (2, 1, "5 x 5"), "out": (3, 0, "+")}
+
+
+class TestShowDiagram:
+    def test_says_what_stands_in_the_boxes_and_leads_along_the_paths(self):
+        ax = plotting.show_diagram(DIAGRAM, [["in", "f", "out"], ["in", "g"]])
+        words = [text.get_text() for text in ax.texts]
+        assert words == ["x", "3 x 3", "5 x 5", "+", "", "", ""]
+        arrows = [(text.xyann, text.xy) for text in ax.texts[4:]]
+        assert arrows == [((0, 0), (1, 0)), ((1, 0), (3, 0)), ((0, 0), (2, 1))]
+
+    def test_a_bent_arrow_leads_over_what_lies_between(self):
+        straight = plotting.show_diagram(DIAGRAM, [["in", "out"]])
+        bent = plotting.show_diagram(DIAGRAM, [], bent=[("in", "out")])
+        laid_out(bent.figure)
+        laid_out(straight.figure)
+        extents = [ax.texts[-1].arrow_patch.get_window_extent() for ax in (straight, bent)]
+        assert extents[1].height > extents[0].height + 20
+        assert bent.get_ylim()[1] == straight.get_ylim()[1] + 0.5
+
+    def test_boxes_stay_in_the_figure(self):
+        ax = plotting.show_diagram(DIAGRAM, [["in", "f", "g", "out"]])
+        laid_out(ax.figure)
+        for text in ax.texts[:4]:
+            assert inside(text.get_bbox_patch().get_window_extent(), ax.figure.bbox)
+
+    @pytest.mark.parametrize("arrows", [{"paths": [["in", "h"]]}, {"bent": [("h", "in")]}])
+    def test_an_unknown_box_is_named(self, arrows):
+        with pytest.raises(ValueError, match="expected one of the boxes in, f, g, out; got h"):
+            plotting.show_diagram(DIAGRAM, **({"paths": []} | arrows))

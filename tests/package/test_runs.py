@@ -1,5 +1,7 @@
 """Tables of the recipes' results."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -64,6 +66,24 @@ def test_curves_of_degradation_are_whole():
         assert 0 <= row["training_error"] <= 1
     assert {run[:2] for run in epochs} == {(k, d) for k in ("plain", "residual") for d in (20, 56)}
     assert all(found == list(range(1, 26)) for found in epochs.values())
+
+
+def test_the_lectures_network_was_trained_both_ways():
+    """With and without the activation of its first layer, three epochs each."""
+    table = runs.load("lecture_network")
+    found = table[["first_activation", "seed", "epoch"]].tolist()
+    assert sorted(found) == list(product(("linear", "relu"), range(1), (1, 2, 3)))
+    for column in ("training_accuracy", "test_accuracy"):
+        assert np.all((table[column] > 0.1) & (table[column] < 1))
+
+
+def test_each_family_was_trained_from_each_seed():
+    table = runs.load("families")
+    names = ("Inception", "inverted residual", "plain", "residual")
+    assert sorted(table[["block", "seed"]].tolist()) == list(product(names, range(2)))
+    assert np.all((table["test_accuracy"] > 0.5) & (table["test_accuracy"] < 1))
+    for name in names:
+        assert len(np.unique(table[table["block"] == name]["parameters"])) == 1
 
 
 def test_the_runs_of_chapter_6_are_whole():
