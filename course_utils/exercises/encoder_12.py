@@ -10,7 +10,7 @@ TOKENS = 1 + (SIDE // PATCH) ** 2
 
 def build(
     key_dim=WIDTH // HEADS, skip=True, mlp_skip=True, read=0, class_token_first=True,
-    class_token=True, positions=True, last_norm=True, softmax=False,
+    class_token=True, positions=True, last_norm=True, softmax=False, epsilon=1e-6,
 ):  # fmt: skip
     """The transformer of 12.4, right or with some of its faults."""
     import keras
@@ -20,7 +20,7 @@ def build(
     from course_utils.attention import LearnedPositions
 
     def around(x, layer, skips):
-        y = layer(layers.LayerNormalization(epsilon=1e-6)(x))
+        y = layer(layers.LayerNormalization(epsilon=epsilon)(x))
         return x + y if skips else y
 
     def mlp(y):
@@ -37,7 +37,7 @@ def build(
         x = around(x, lambda y, look=look: look(y, y), skip)
         x = around(x, mlp, mlp_skip)
     if last_norm:
-        x = layers.LayerNormalization(epsilon=1e-6)(x)
+        x = layers.LayerNormalization(epsilon=epsilon)(x)
     x = layers.Dense(10)(keras.ops.mean(x, axis=1) if read == "mean" else x[:, read])
     return keras.Model(images, layers.Softmax()(x) if softmax else x)
 
