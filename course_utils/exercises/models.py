@@ -116,6 +116,31 @@ def run(model, images):
     return np.concatenate([numbers(call(model, images[i : i + batch])) for i in starts])
 
 
+def computes_the_same(model, other, images, within=0.02):
+    """Whether two models do, once the other has the weights of the first.
+
+    Weights are matched by name and size, those of layers that Keras does not have by size alone;
+    equal ones are in the order of the layers.
+
+    Args:
+        model: the reader's; it stays as it is.
+        other: what it should be; it is given the reader's weights.
+        images: what both are called with.
+        within: how far the outputs may be apart, which leaves room for another epsilon of a norm.
+    """
+
+    def kind(weight):
+        name = weight.name if weight.name in ("kernel", "bias", "gamma", "beta") else ""
+        return name, int(np.prod(weight.shape))
+
+    mine, theirs = (sorted(one.weights, key=kind) for one in (other, model))
+    if [*map(kind, mine)] != [*map(kind, theirs)]:
+        return False
+    for ours, given in zip(mine, theirs, strict=True):
+        ours.assign(np.reshape(given, ours.shape))
+    return np.abs(run(other, images) - run(model, images)).max() < within
+
+
 def call(model, images):
     """What a model returns for a few images; Keras' warnings about it are not for the reader."""
     with _unchanged(), warnings.catch_warnings(action="ignore"):

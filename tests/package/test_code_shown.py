@@ -11,7 +11,7 @@ import pytest
 from keras.src.applications import mobilenet_v2
 from keras.src.utils import file_utils
 
-from course_utils import transfer
+from course_utils import architectures, pretrained, transfer
 
 BOOK = Path(__file__).parents[2] / "book"
 
@@ -81,3 +81,56 @@ def test_a_preset_of_keras_hub(tmp_path):
     assert classifier.predict(255 * images, verbose=0).shape == (5, 5)
     for before, now in zip(saved.backbone.weights, classifier.backbone.weights, strict=True):
         np.testing.assert_array_equal(before, now)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="KerasHub asks for TensorFlow Text")
+@pytest.mark.filterwarnings("ignore:__array__ implementation")
+def test_a_vision_transformer_of_keras_hub(tmp_path):
+    import keras_hub
+
+    keras.utils.set_random_seed(0)
+    saved = keras_hub.models.ViTImageClassifier(
+        backbone=keras_hub.models.ViTBackbone(
+            image_shape=(32, 32, 3),
+            patch_size=16,
+            num_layers=1,
+            num_heads=2,
+            hidden_dim=8,
+            mlp_dim=12,
+        ),
+        preprocessor=keras_hub.models.ViTImageClassifierPreprocessor(
+            image_converter=keras_hub.layers.ViTImageConverter(
+                image_size=(32, 32), scale=1 / 127.5, offset=-1
+            )
+        ),
+        num_classes=1000,
+    )
+    preset = str(tmp_path / "vit_base_patch16_224_imagenet")
+    saved.save_to_preset(preset)
+    code = shown("12_vision_transformers.ipynb", "ImageClassifier")
+    photos = np.random.default_rng(0).random((3, 32, 32, 3), np.float32)
+    names = {"photos": photos}
+    exec(code.replace('"vit_base_patch16_224_imagenet"', repr(preset)), names)
+    expected = keras.ops.softmax(saved.backbone(2 * photos - 1)[:, 0] @ saved.output_dense.kernel)
+    np.testing.assert_allclose(names["probabilities"], expected, atol=1e-4)
+    assert np.ptp(expected) > 1e-4
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="KerasHub asks for TensorFlow Text")
+@pytest.mark.filterwarnings("ignore:__array__ implementation")
+def test_dinov2_of_keras_hub(tmp_path):
+    import keras_hub
+
+    size = {"patch_size": 14, "num_layers": 2, "hidden_dim": 8, "num_heads": 2}
+    size |= {"intermediate_dim": 20, "image_shape": (28, 28, 3)}
+    backbone = keras_hub.models.DINOV2Backbone(
+        **size, position_embedding_shape=(28, 28), name="tiny"
+    )
+    preset = str(tmp_path / "dinov2_small")
+    backbone.save_to_preset(preset)
+    code = shown("12_vision_transformers.ipynb", "DINOV2Backbone")
+    code = code.replace('"dinov2_small"', repr(preset)).replace("(224, 224, 3)", "(28, 28, 3)")
+    photos = np.random.default_rng(0).random((3, 28, 28, 3), np.float32)
+    names = {"photos": photos, "pretrained": pretrained, "architectures": architectures}
+    exec(code, names)
+    assert [one.shape for one in names["weights"]] == [(3, 2, 5, 5)] * 2

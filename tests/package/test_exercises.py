@@ -16,8 +16,9 @@ from strange_answers import STRANGE
 
 from course_utils import architectures, attention, exercises, transfer
 from course_utils.architectures.lenet import CodeDistance
+from course_utils.architectures.vit import ClassToken
 from course_utils.detection import boxes, metrics
-from course_utils.exercises import block_11
+from course_utils.exercises import block_11, encoder_12
 from course_utils.exercises.judge import find
 from course_utils.exercises.kinds import CORRECT, UNANSWERED, WRONG, Function, Verdict
 from course_utils.exercises.networks import Network
@@ -232,6 +233,17 @@ def cost_by_keras(asking, width, answering, other_width, heads):
     return model.count_params(), architectures.multiply_adds(model), weights
 
 
+def patches_by_keras(image, size):
+    found = ops.image.extract_patches(image.astype("float32"), size)
+    return ops.reshape(found, (-1, found.shape[-1]))
+
+
+def positions_by_keras(positions, before, after):
+    resize = keras.layers.Resizing(*after)
+    grid = resize(positions[1:].reshape(*before, -1))
+    return np.vstack([positions[:1], np.reshape(grid, (-1, positions.shape[1]))])
+
+
 @pytest.mark.parametrize(
     ("name", "answer"),
     [
@@ -261,6 +273,9 @@ def cost_by_keras(asking, width, answering, other_width, heads):
         ("11.2", lambda *case: attention.scaled_dot_product_attention(*case)[0]),
         ("11.3", multi_head_by_einsum),
         ("11.4", cost_by_keras),
+        ("12.1", (601, 526_464, 361_201)),
+        ("12.2", patches_by_keras),
+        ("12.3", positions_by_keras),
     ],
 )
 def test_other_ways_are_right(name, answer):
@@ -273,6 +288,18 @@ def test_a_block_of_other_layers_is_right():
     x = x + attention.AttentionHeads(3, 64)(keras.layers.LayerNormalization()(x))[0]
     y = ops.gelu(inward(keras.layers.LayerNormalization()(x)))
     assert_right("11.5", keras.Model(inputs, x + outward(y)))
+
+
+def test_a_transformer_of_other_layers_is_right():
+    x = images = keras.Input((28, 28, 1))
+    x = keras.layers.Dense(64)(ops.reshape(ops.image.extract_patches(x, 7), (-1, 16, 49)))
+    x = attention.LearnedPositions()(ClassToken()(x))
+    for _ in range(4):
+        x = x + attention.AttentionHeads(4, 16)(keras.layers.LayerNormalization(epsilon=1e-6)(x))[0]
+        y = keras.layers.Conv1D(128, 1)(keras.layers.LayerNormalization(epsilon=1e-6)(x))
+        x = x + keras.layers.Dense(64)(ops.gelu(y, approximate=False))
+    x = keras.layers.LayerNormalization(epsilon=1e-6)(x)
+    assert_right("12.4", keras.Model(images, keras.layers.Dense(10)(x[:, 0])))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -434,6 +461,52 @@ def test_a_model_that_lacks_something_is_refused(name, spoil, hint):
 )
 def test_a_block_with_the_right_number_of_parameters_is_looked_into(faults, hint):
     verdict = find("11.5").judge(block_11.build(**faults))
+    assert verdict.status == WRONG
+    assert hint in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("faults", "hint"),
+    [
+        ({"read": -1}, "read off a patch"),
+        ({"skip": False}, "around the attention"),
+        ({"skip": False, "read": -1}, "around the attention"),
+        ({"mlp_skip": False}, "the MLP has no skip"),
+        ({"read": "mean"}, "the mean of all tokens"),
+        ({"last_norm": False}, "128 parameters"),
+        ({"epsilon": 1e-3}, "epsilon=1e-6"),
+        ({"class_token_first": False, "read": -1}, "[CLS] has no position"),
+    ],
+)
+def test_a_transformer_with_a_fault_is_looked_into(faults, hint):
+    verdict = find("12.4").judge(encoder_12.build(**faults))
+    assert verdict.status == WRONG
+    assert hint in verdict.message
+
+
+def test_a_transformer_that_computes_something_else_is_refused():
+    model = encoder_12.build()
+    model.layers[1].strides = (6, 6)  # still 16 patches
+    verdict = find("12.4").judge(model)
+    assert verdict.status == WRONG
+    assert "does not compute" in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("layer", "hint"),
+    [
+        (lambda x: keras.layers.Conv2D(8, 3, strides=2)(x), "convolutions overlap"),
+        (lambda x: keras.layers.Conv2D(8, 4, strides=4)(x), "accuracy"),
+        (None, "no attention"),
+    ],
+)
+def test_a_small_transformer_cuts_and_attends(layer, hint):
+    x = images = keras.Input((28, 28, 1))
+    x = keras.layers.Flatten()(x) if layer is None else layer(x)
+    if layer is not None:
+        x = keras.layers.Reshape((-1, 8))(x)
+        x = keras.layers.Flatten()(attention.AttentionHeads(2, 4)(x)[0])
+    verdict = find("12.5").judge(keras.Model(images, keras.layers.Dense(10)(x)))
     assert verdict.status == WRONG
     assert hint in verdict.message
 

@@ -98,3 +98,17 @@ def test_the_runs_of_chapter_6_are_whole():
     accuracy = runs.load("transfer")["accuracy"]
     assert len(accuracy) == (4 * 4 + 1) * 5 + 9 * (2 * 5 + 3) + 5 * (5 + 3)
     assert np.all((accuracy >= 0.1) & (accuracy <= 1))
+
+
+def test_the_runs_of_chapter_12_are_whole():
+    """Every setting was run once a seed: five times, or three where there are 10,000 images."""
+    settings = ["network", "images", "pixels", "steps"]
+    found = {}
+    for row in runs.load("vision_transformer"):
+        found.setdefault(tuple(row[settings].tolist()), []).append(row["seed"])
+    assert len(found) == 12
+    for (_, images, _, _), seeds in found.items():
+        assert sorted(seeds) == list(range(3 if images == 10_000 else 5))
+    for column in ("training_accuracy", "test_accuracy"):
+        accuracy = runs.load("vision_transformer")[column]
+        assert np.all((accuracy > 0.5) & (accuracy <= 1))
