@@ -81,7 +81,7 @@ def slipped_through(known, unknown):
     "it leans on the place. Show each garment on both, or hide what is behind it.",
     accuracy=0.8,
     parameters=(None, 150_000),
-    praise="wherever they lie.",
+    praise="And that wherever they lie.",
 )
 def garments_anywhere():
     """Test garments, half of them where their class usually is not."""
@@ -199,7 +199,7 @@ def is_calibrated(model):
         "its calibration error is above .04. Was the temperature fitted on images that training "
         "did not see, and are the logits divided by it, before the softmax?": is_calibrated,
     },
-    praise="and its confidence is to be believed, on images like these.",
+    praise="And its confidence is to be believed, on images like these.",
 )
 def other_garments():
     """The 2,000 test images."""
