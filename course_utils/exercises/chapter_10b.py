@@ -54,6 +54,7 @@ def _accepted(place=lambda n: n // 20, swap=False, strict=False, rejected=False,
         _scored(87, 30, 0.5),
         _scored(200, 77, 2.5),
         (np.arange(20.0), np.array([0.0, 1.0, 2.0, 0.5])),
+        (np.arange(39.0), np.array([1.5, 40.0, 1.0])),
         (np.array([3.0, 1.0, 2.0]), np.array([1.0, 0.9, 5.0])),
     ],
     mistakes={

@@ -208,4 +208,4 @@ def test_a_photo_shrinks_smoothly():
     stripes[:, ::2] = 1
     small = context._resized(stripes, 16, 9)
     assert small.shape == (9, 16, 3)
-    assert np.allclose(small, 0.5, atol=0.03)
+    assert np.allclose(small, 0.5, atol=0.06)  # one pixel would be 0 or 1

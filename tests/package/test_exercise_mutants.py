@@ -106,6 +106,10 @@ HARMLESS = {
         ),
         "return np.clip(0, images + step, 1)": "0 is then raised to the image, which is cut at 1",
     },
+    "10b.4": {
+        "def by_group(predicted, labels, groups, num_groups):": "right is right both ways",
+        "for group in groups:": "the same groups, some of them more than once",
+    },
     "11.1": {
         "fetched = np.array([10, 20, 60]) @ weights": "the product of two vectors",
         "fetched = weights @ [10, 20, 60]": "NumPy takes a list as well",
