@@ -194,6 +194,7 @@ def is_calibrated(model):
     "10b.5",
     "train longer, on all classes.",
     accuracy=0.78,
+    parameters=(None, 150_000),
     must={
         "its rows are no probabilities: they should be at least 0 and sum to 1. A Softmax layer "
         "comes last.": gives_probabilities,
