@@ -4,7 +4,7 @@ Nobody drew them. The vision transformer's tokens differ most between the animal
 it: their first principal component, cut by Otsu's threshold, is a mask of coarse edges. The colours
 inside and outside, and a guided filter, move the edges to those of the photo. Of a herd only
 the largest animal stays, with those that touch it. Each mask was looked at; photos whose mask was
-wrong are not in the list. A CPU-minute, with SciPy:
+wrong are not in the list. A CPU-minute and a half, with SciPy:
 
     python recipes/make_animal_masks.py
 """

@@ -15,7 +15,7 @@ degrees. `share` of them are B's. "weights" and "weights shuffled" as above, at 
 "more of B" and "more of A" have 1,000 images more. Tested on the same 2,000 test images of either
 shop.
 
-Nine CPU-minutes with one thread:
+About ten CPU-minutes with one thread:
 
     TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 python recipes/train_context.py
 """
