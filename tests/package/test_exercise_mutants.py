@@ -99,6 +99,10 @@ HARMLESS = {
         ),
         "change = change * epsilon / np.maximum(epsilon, lengths)": "the order does not matter",
     },
+    "10b.4": {
+        "def by_group(predicted, labels, groups, num_groups):": "right is right both ways",
+        "for group in groups:": "the same groups, some of them more than once",
+    },
     "11.1": {
         "fetched = np.array([10, 20, 60]) @ weights": "the product of two vectors",
         "fetched = weights @ [10, 20, 60]": "NumPy takes a list as well",
