@@ -43,7 +43,7 @@ class MultiCrop(layers.Layer):
     """
 
     def __init__(
-        self, size, global_crops=2, local_crops=0, area=(0.3, 1.0), contrast=0.5, seed=None,
+        self, size, global_crops=2, local_crops=0, area=(0.2, 1.0), contrast=0.8, seed=None,
         **options,
     ):  # fmt: skip
         super().__init__(**options)

@@ -129,7 +129,7 @@ def train(method, seed):
     for step, batch in enumerate(batches(method, images, steps, seed), start=1):
         model.reset_metrics()  # the loss is that of this step, not the mean of all so far
         logs = model.train_on_batch(*batch, return_dict=True)
-        measured = step in (450, 900, steps)
+        measured = step in (450, steps)
         if measured or step % 50 == 0 or (step < 100 and step % 10 == 0):
             found = (f"{logs[name]:.4f}" if name in logs else "" for name in COLUMNS[3:6])
             yield step, *found, *(accuracies(features) if measured else ("", ""))
