@@ -194,8 +194,9 @@ def diversity(probabilities):
     Returns:
         (entropy, spread), two scalars in nats; both are >= 0, together at most log K.
     """
-    entropy = _entropy(probabilities)
-    return ops.mean(entropy), _entropy(ops.mean(probabilities, axis=0)) - ops.mean(entropy)
+    entropy = ops.mean(_entropy(probabilities))
+    spread = _entropy(ops.mean(probabilities, axis=0)) - entropy
+    return entropy, ops.maximum(spread, 0.0)  # rounding
 
 
 def _entropy(probabilities):
