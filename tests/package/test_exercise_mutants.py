@@ -119,6 +119,10 @@ HARMLESS = {
             "the heads divide the width"
         ),
     },
+    "13.2": {
+        "losses = [-np.sum(target * log, axis=1) for t, target in enumerate(targets) "
+        "for s, log in enumerate(logs) if s != t]": "the mean over the pairs is one over images too"
+    },
 }
 
 
