@@ -196,12 +196,12 @@ def diversity(probabilities):
     """
     entropy = ops.mean(_entropy(probabilities))
     spread = _entropy(ops.mean(probabilities, axis=0)) - entropy
-    return entropy, ops.maximum(spread, 0.0)  # rounding
+    return entropy, ops.abs(spread)  # rounding may leave a little below 0
 
 
 def _entropy(probabilities):
-    logs = ops.log(ops.maximum(probabilities, 1e-30))
-    return -ops.sum(probabilities * logs, axis=-1)
+    information = -ops.log(ops.maximum(probabilities, 1e-30))
+    return ops.sum(probabilities * information, axis=-1)
 
 
 class SelfDistillation(keras.Model):

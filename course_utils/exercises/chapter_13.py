@@ -219,7 +219,7 @@ def _is_frozen(model):
 @EXERCISES.trained(
     "13.5",
     "is the head trained on the features that it gets here, and long enough?",
-    accuracy=0.7,
+    accuracy=0.65,
     parameters=(BACKBONE, BACKBONE + HEAD),
     must={
         "the vision transformer is not in it: build a model from the photos to the logits, with "
