@@ -45,6 +45,8 @@ def nt_xent(first, second, temperature=0.2):
 class Contrastive(keras.Model):
     """SimCLR: `compile` with an optimizer, then `fit` to images (N, H, W, C).
 
+    Each step reports its loss as "nt_xent".
+
     Args:
         network: a `keras.Model` that gives vectors (N, D): an encoder and its projection head.
         crops: a `dino.MultiCrop` of two crops.
@@ -66,4 +68,4 @@ class Contrastive(keras.Model):
             loss = nt_xent(*vectors, self.temperature)
         weights = self.network.trainable_variables
         self.optimizer.apply(tape.gradient(loss, weights), weights)
-        return {"loss": loss}
+        return {"nt_xent": loss}  # for "loss" Keras would report a loss of its own, 0

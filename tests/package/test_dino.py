@@ -230,6 +230,13 @@ def test_the_teacher_normalises_with_the_batch_at_hand():
 
 
 @untraced()
+def test_fit_reports_all_three():
+    images = np.random.default_rng(0).random((6, 4, 4, 1), np.float32)
+    history = distillation().fit(images, batch_size=6, verbose=0).history
+    assert all(history[name][0] > 0 for name in ("loss", "entropy", "spread"))
+
+
+@untraced()
 def test_without_centring_the_centre_stays():
     model = distillation(center_momentum=1)
     model.train_on_batch(np.random.default_rng(0).random((6, 4, 4, 1), np.float32))
