@@ -1,4 +1,4 @@
-"""Transfer learning: features at any layer, a new head, fine-tuning from a layer on."""
+"""Transfer learning: features at any layer and what they are worth, a new head, fine-tuning."""
 
 import difflib
 
@@ -7,7 +7,8 @@ import numpy as np
 from keras import layers
 from tqdm import tqdm
 
-from course_utils._checks import one_of, whole_number
+from course_utils._checks import labels as class_labels
+from course_utils._checks import one_of, rows, whole_number
 
 
 def features(model, images, names, pooling="avg", batch_size=32):
@@ -45,6 +46,43 @@ def features(model, images, names, pooling="avg", batch_size=32):
         batches.append(extractor.predict_on_batch(images[start : start + batch_size]))
     found = {name: np.concatenate([batch[name] for batch in batches]) for name in wanted}
     return found[names] if isinstance(names, str) else found
+
+
+def nearest_labels(features, bank, labels, k=20):
+    """Classifies by the k nearest neighbours in a bank of labelled features (k-NN).
+
+    Nothing is trained. Near means a large cosine; each of the k has one vote, and among classes
+    with as many votes the one with the smallest number is taken.
+
+    Args:
+        features: (N, D) of the images to classify.
+        bank: (M, D) of images whose labels are known.
+        labels: (M,) their classes, whole numbers >= 0.
+        k: number of neighbours, from 1 to M.
+
+    Returns:
+        (N,) predicted classes.
+
+    Raises:
+        ValueError: if the shapes do not fit, or a number is none of these.
+    """
+    bank = np.asarray(bank)
+    if bank.ndim != 2:
+        raise ValueError(f"expected a bank of shape (M, D), got {bank.shape}")
+    bank, features = rows("bank", bank, bank.shape[1]), rows("features", features, bank.shape[1])
+    labels = class_labels("labels", labels, len(bank), of="row of the bank")
+    k = whole_number("k", k, high=len(bank))
+    bank, features = (
+        array / np.maximum(np.linalg.norm(array, axis=1, keepdims=True), 1e-12)
+        for array in (bank, features)
+    )
+    votes = np.zeros((len(features), labels.max() + 1), int)
+    for start in range(0, len(features), 1000):  # 1000 at a time, since all cosines may not fit
+        cosines = features[start : start + 1000] @ bank.T
+        nearest = np.argpartition(-cosines, k - 1, axis=1)[:, :k]
+        for row, found in enumerate(labels[nearest], start):
+            votes[row] = np.bincount(found, minlength=votes.shape[1])
+    return votes.argmax(axis=1)
 
 
 def add_head(backbone, num_classes, dropout=0.2):

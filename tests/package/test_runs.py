@@ -112,3 +112,29 @@ def test_the_runs_of_chapter_12_are_whole():
     for column in ("training_accuracy", "test_accuracy"):
         accuracy = runs.load("vision_transformer")[column]
         assert np.all((accuracy > 0.5) & (accuracy <= 1))
+
+
+def test_the_runs_of_dino_are_whole():
+    """Five seeds of each, to the same step; entropy and spread are those of 128 prototypes."""
+    runs_of = {}
+    for row in runs.load("self_supervision"):
+        runs_of.setdefault((row["method"], row["seed"]), []).append(row)
+    ends = {"dino": 1000, "without centring": 300, "without sharpening": 300}
+    assert set(runs_of) == {("pixels", 0), *((m, s) for m in ends for s in range(5))}
+    for (method, _), rows in runs_of.items():
+        assert [rows[-1]["step"], rows[0]["step"]] in ([ends.get(method, 0), 0], [300, 5])
+        assert 0.1 < rows[-1]["knn_shifted"] <= rows[-1]["knn"] < 1
+        trained = [row for row in rows if row["step"]]
+        assert all(
+            0 <= row["entropy"] <= row["entropy"] + row["spread"] <= 4.853 for row in trained
+        )
+
+
+def test_few_labels_were_drawn_ten_times():
+    """Once for all twenty of a class, which are one draw."""
+    found = runs.load("few_labels")
+    assert len(found) == 3 * (4 * 10 + 1)
+    for name in ("dinov2_small", "efficientnet_lite0", "pixels"):
+        counts = found[found["features"] == name]["labels_a_class"].tolist()
+        assert counts == [1] * 10 + [2] * 10 + [5] * 10 + [10] * 10 + [20]
+    assert np.all((found["probe"] > 0.1) & (found["probe"] < 1))

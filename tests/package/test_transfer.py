@@ -8,7 +8,7 @@ from keras import layers
 
 from course_utils import pretrained
 from course_utils.architectures.efficientnet import efficientnet_lite0
-from course_utils.transfer import add_head, features, unfreeze_from
+from course_utils.transfer import add_head, features, nearest_labels, unfreeze_from
 
 
 @pytest.fixture
@@ -120,6 +120,53 @@ def test_features_refuse_what_makes_no_sense(network, images):
         features(network, images[:0], "stem_bn")
     with pytest.raises(ValueError, match=r"got 3\. The nearest are"):
         unfreeze_from(network, 3)
+
+
+# Nearest neighbours
+
+
+def test_neighbours_vote():
+    """By the angle: (9, 1) is far from all, and in the direction of the first two."""
+    bank = np.array([[1, 0], [2, 0.1], [0, 1], [0.1, 2], [0, 3]])
+    labels = np.array([2, 2, 0, 0, 0])
+    queries = np.array([[9, 1], [0.1, 7]])
+    assert nearest_labels(queries, bank, labels, k=1).tolist() == [2, 0]
+    assert nearest_labels(queries, bank, labels, k=2).tolist() == [2, 0]
+    assert nearest_labels(queries, bank, labels, k=5).tolist() == [0, 0]  # all have a vote
+
+
+def test_a_tie_goes_to_the_smaller_class():
+    bank = np.array([[1, 0], [0, 1], [-1, 0]])
+    assert nearest_labels([[1, 1]], bank, np.array([3, 1, 2]), k=2).tolist() == [1]
+
+
+def test_thousands_are_asked_in_parts():
+    rng = np.random.default_rng(0)
+    bank, queries = rng.normal(size=(37, 3)), rng.normal(size=(2001, 3))
+    labels = rng.integers(4, size=37)
+    expected = [
+        np.bincount(
+            labels[np.argsort(-(bank / np.linalg.norm(bank, axis=1, keepdims=True)) @ q)[:5]]
+        )
+        for q in queries
+    ]
+    found = nearest_labels(queries, bank, labels, k=5)
+    assert found.tolist() == [votes.argmax() for votes in expected]
+
+
+@pytest.mark.parametrize(
+    ("queries", "bank", "labels", "k", "message"),
+    [
+        (np.ones((2, 3)), np.ones(5), np.zeros(5, int), 1, r"a bank of shape \(M, D\), got \(5,\)"),
+        (np.ones((2, 4)), np.ones((5, 3)), np.zeros(5, int), 1, r"features of shape \(N, 3\)"),
+        (np.ones((2, 3)), np.ones((5, 3)), np.zeros(4, int), 1, "one for each row of the bank"),
+        (np.ones((2, 3)), np.ones((5, 3)), np.zeros(5, int), 6, "k must be .* from 1 to 5, got 6"),
+        (np.ones((2, 3)), np.full((5, 3), np.nan), np.zeros(5, int), 1, "bank of finite numbers"),
+    ],
+)
+def test_what_has_no_neighbours_is_refused(queries, bank, labels, k, message):
+    with pytest.raises(ValueError, match=message):
+        nearest_labels(queries, bank, labels, k)
 
 
 # The head

@@ -1,0 +1,238 @@
+"""Exercises of chapter 13, self-supervision."""
+
+import functools
+
+import numpy as np
+
+from course_utils import data
+from course_utils.exercises.judge import Exercises
+
+EXERCISES = Exercises()
+rng = np.random.default_rng(13)
+SIZE = 112  # pixels of the photos in 13.5
+BACKBONE = 21_555_072  # numbers in the vision transformer for photos of that size
+HEAD = 2 * 384 * 5 + 5  # a linear layer on [CLS] and on the mean of the patches
+
+
+def _missing(*means):
+    return dict(zip("ABCD", means, strict=True))
+
+
+EXERCISES.answer(
+    "13.1",
+    _missing("centring", "sharpening", "nothing", "centring"),
+    'for each letter one of "centring", "sharpening" and "nothing".',
+    mistakes={
+        "a loss of nearly 0 is no success when all images have the same target, as in A.": _missing(
+            "nothing", "sharpening", "nothing", "centring"
+        ),
+        "what tells D from C is not the loss. How much do targets of different images differ?": (
+            _missing("centring", "sharpening", "nothing", "nothing")
+        ),
+        "it is the other way round: without centring one prototype takes all, without sharpening "
+        "none does.": _missing("sharpening", "centring", "nothing", "sharpening"),
+        "D has decided, for one or two prototypes, the same for all images.": _missing(
+            "centring", "sharpening", "nothing", "sharpening"
+        ),
+    },
+    praise="the spread tells, not the loss.",
+)
+
+
+def _softmax(x):
+    exponentials = np.exp(x - x.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+def _crops(large, all_crops, count, prototypes):
+    logits = [rng.normal(size=(count, prototypes)) for _ in range(all_crops)]
+    targets = [_softmax(3 * rng.normal(size=(count, prototypes))) for _ in range(large)]
+    return targets, logits, 0.5
+
+
+def _loss(skip_same=True, only_large=False, total=np.mean, cross=None):
+    """The loss, or one of the ways to get it wrong."""
+
+    def loss(targets, logits, temperature):
+        crops = logits[: len(targets)] if only_large else logits
+        terms = [
+            (cross or _cross_entropy)(target, other, temperature)
+            for t, target in enumerate(targets)
+            for s, other in enumerate(crops)
+            if s != t or not skip_same
+        ]
+        return total(terms) if terms else 0.0
+
+    return loss
+
+
+def _cross_entropy(target, logits, temperature):
+    return -np.mean(np.sum(target * np.log(_softmax(logits / temperature)), axis=-1))
+
+
+@EXERCISES.function(
+    "13.2",
+    "for each target the cross-entropy with the student's answer to every other crop, then the "
+    "mean of all these.",
+    cases=[_crops(2, 5, 3, 4), _crops(1, 2, 5, 3), _crops(2, 2, 4, 6), _crops(3, 4, 1, 2)],
+    mistakes={
+        "a crop is compared with itself, too: the student then has nothing to predict.": _loss(
+            skip_same=False
+        ),
+        "the student answers for the small crops as well.": _loss(only_large=True),
+        "this is the sum over the pairs; take their mean.": _loss(total=np.sum),
+        "the student's logits have to be divided by the temperature.": _loss(
+            cross=lambda target, logits, temperature: _cross_entropy(target, logits, 1)
+        ),
+        "the logarithm belongs to the student's answer, not to the target.": _loss(
+            cross=lambda target, logits, temperature: (
+                -np.mean(np.sum(_softmax(logits / temperature) * np.log(target), axis=-1))
+            )
+        ),
+        "sum over the prototypes; the mean is over the images only.": _loss(
+            cross=lambda target, logits, temperature: (
+                _cross_entropy(target, logits, temperature) / target.shape[1]
+            )
+        ),
+    },
+    praise="with two large and eight small crops these are 18 pairs.",
+)
+def multi_crop_loss(targets, logits, temperature):
+    return _loss()(targets, logits, temperature)
+
+
+def _bank(count, dim, classes, k, temperature):
+    labels = np.arange(count) % classes
+    bank = rng.normal(size=(count, dim)) * rng.uniform(0.2, 5, size=(count, 1))
+    return rng.normal(size=dim), bank, labels, k, temperature
+
+
+def _vote(unit=True, nearest=True, weigh=lambda cosines, t: np.exp(cosines / t)):
+    """A weighted vote, or one of the ways to get it wrong."""
+
+    def vote(query, bank, labels, k, temperature):
+        if unit:
+            query = query / np.linalg.norm(query)
+            bank = bank / np.linalg.norm(bank, axis=1, keepdims=True)
+        cosines = bank @ query
+        chosen = np.argsort(-cosines if nearest else cosines)[:k]
+        weights = weigh(cosines[chosen], temperature)
+        return np.bincount(labels[chosen], weights, minlength=labels.max() + 1)
+
+    return vote
+
+
+@EXERCISES.function(
+    "13.3",
+    "the cosines, the k largest of them, and for each class the sum of its weights.",
+    cases=[
+        _bank(30, 4, 3, 7, 0.2),
+        _bank(11, 3, 4, 1, 0.1),
+        _bank(9, 2, 2, 9, 1.0),
+        _bank(25, 5, 5, 6, 0.07),
+    ],
+    mistakes={
+        "these are dot products. Give all vectors the length 1 first.": _vote(unit=False),
+        "each neighbour counts as much as the other; weigh them.": _vote(
+            weigh=lambda cosines, t: np.ones_like(cosines)
+        ),
+        "a small temperature should make the nearest count more: divide by it.": _vote(
+            weigh=lambda cosines, t: np.exp(cosines * t)
+        ),
+        "the weight is the exponential of that.": _vote(weigh=lambda cosines, t: cosines / t),
+        "these are the k least similar ones.": _vote(nearest=False),
+        "all of the bank votes; take the k nearest.": lambda query, bank, labels, k, t: _vote()(
+            query, bank, labels, len(bank), t
+        ),
+    },
+    praise="this is how the paper of DINO counts, with a temperature of .07.",
+)
+def weighted_votes(query, bank, labels, k, temperature):
+    return _vote()(query, bank, labels, k, temperature)
+
+
+def _teacher_side(centred=-1, temperature=0.05, keep=0.99, mean=lambda logits, targets: logits):
+    """What a step does with the teacher, or one of the ways to get it wrong."""
+
+    def side(teacher, student, center, logits):
+        targets = _softmax((logits + centred * center) / temperature)
+        center = 0.95 * center + 0.05 * mean(logits, targets).mean(axis=0)
+        return keep * teacher + (1 - keep) * student, center, targets
+
+    return side
+
+
+def _state(count, prototypes):
+    teacher, student = rng.normal(size=(2, 3, 4))
+    return teacher, student, rng.normal(size=prototypes) / 4, rng.normal(size=(count, prototypes))
+
+
+@EXERCISES.function(
+    "13.4",
+    "read each line: which way does it pull?",
+    cases=[_state(5, 3), _state(1, 4), _state(7, 2)],
+    mistakes={
+        "the centre is added: what is popular becomes more so.": _teacher_side(centred=1),
+        "the teacher's temperature is above the student's: its targets are flatter than the "
+        "answers, and that is no sharpening.": _teacher_side(temperature=0.2),
+        "the teacher is nearly a copy of the student: the two weights are swapped.": _teacher_side(
+            keep=0.01
+        ),
+        "the centre is the mean of the targets; it should be that of the logits.": _teacher_side(
+            mean=lambda logits, targets: targets
+        ),
+        "nothing has been repaired yet.": _teacher_side(1, 0.2, 0.01),
+        "the centre is still added, and the teacher nearly a copy.": _teacher_side(1, 0.05, 0.01),
+        "the targets are still flat, and the teacher nearly a copy.": _teacher_side(-1, 0.2, 0.01),
+        "the centre is still added, and the targets are flat.": _teacher_side(1, 0.2),
+    },
+    praise="three signs and numbers, and no error message for any of them.",
+)
+def repaired(teacher, student, center, logits):
+    return _teacher_side()(teacher, student, center, logits)
+
+
+@functools.cache
+def _shipped():
+    from course_utils import pretrained
+
+    layers = pretrained.dinov2_small(SIZE).layers
+    return {layer.name: layer.get_weights() for layer in layers if layer.weights}
+
+
+def _holds_the_transformer(model):
+    from course_utils.exercises.models import all_layers
+
+    return set(_shipped()) <= {layer.name for layer in all_layers(model)}
+
+
+def _is_frozen(model):
+    from course_utils.exercises.models import all_layers
+
+    return all(
+        np.array_equal(now, before)
+        for layer in all_layers(model)
+        for now, before in zip(layer.get_weights(), _shipped().get(layer.name, ()), strict=False)
+    )
+
+
+@EXERCISES.trained(
+    "13.5",
+    "is the head trained on the features that it gets here, and long enough?",
+    accuracy=0.65,
+    parameters=(BACKBONE, BACKBONE + HEAD),
+    must={
+        "the vision transformer is not in it: build a model from the photos to the logits, with "
+        f"`dinov2_small({SIZE})` inside.": _holds_the_transformer,
+        "the weights of the transformer have moved. A probe leaves the features as they are.": (
+            _is_frozen
+        ),
+    },
+    seconds=60.0,
+    praise="and the transformer is as it was.",
+    noun="photos",
+)
+def mirrored_photos():
+    """Test photos, mirrored: readers may look at the others."""
+    _, (images, labels) = data.photo_set(size=SIZE)
+    return images[:, :, ::-1], labels
