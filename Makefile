@@ -1,7 +1,7 @@
 # Two commands: `make book` builds the site, `make test` checks everything. `make` lists the rest.
 .DEFAULT_GOAL := help
 .PHONY: help setup book serve lab test test-lint test-unit test-rules test-notebooks test-fresh \
-        test-site test-colab test-oldest execute stability bench lock release repository screenshots pdf clean
+        test-site test-colab test-oldest execute times stability bench lock release repository screenshots pdf clean
 
 RUN := .venv/bin/python
 JUPYTER := .venv/bin/jupyter
@@ -66,6 +66,9 @@ test-oldest: setup ## the same on the oldest versions that pyproject.toml allows
 
 execute: setup ## run notebooks from clean kernels and store their outputs (CHAPTER=03 for one)
 	@$(RUN) tools/execute.py $(CHAPTER)
+
+times: setup ## measure what the sections of the chapters take (CHAPTER=03 for one)
+	@$(RUN) tools/section_times.py $(CHAPTER)
 
 stability: setup ## bands over seeds, threads, oneDNN (CHAPTER=03 for one; TWICE=1: each cell twice)
 	@$(RUN) tools/stability.py $(CHAPTER) $(if $(TWICE),--twice)

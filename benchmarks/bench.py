@@ -1,6 +1,4 @@
-"""How fast the course is: conv2d and detection against other libraries, the import, each chapter in
-yardsticks. README.md says what they are.
-"""
+"""Ratios to other libraries, the import, the site, chapters in yardsticks: see README.md."""
 
 import argparse
 import math
@@ -226,6 +224,7 @@ def bench_chapters(paths):
 
 def main():
     from execute import chapters
+    from site_scores import bench_site
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="leave out the chapters")
@@ -237,6 +236,7 @@ def main():
     except ValueError as error:
         parser.error(str(error))
     passed = [bench_import(3), bench_convolution(options.rounds), bench_detection(options.rounds)]
+    passed.append(bench_site())
     if not options.quick:
         passed.append(bench_chapters(paths))
     return 0 if all(passed) else 1

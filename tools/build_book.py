@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from light_site import lighten
+from section_times import add_times
 
 from course_utils import labs
 from course_utils.labs import teachable
@@ -74,6 +75,9 @@ def main():
         for path in (SITE / "_static").glob(pattern):
             if path.is_file():
                 path.unlink()
+    lecture = SITE / "book" / "lecture.html"
+    if lecture.exists():
+        add_times(lecture)
     lighten(SITE)
     add_teachable_machine(SITE / "_static" / "teachable")
     start = SITE / "book" / "index.html"

@@ -71,28 +71,31 @@ def chapters(numbers, book=BOOK):
     return paths
 
 
-def execute(path):
-    """Runs one notebook and rewrites its file with fresh outputs.
+def run(notebook, folder):
+    """Runs a notebook, in place, in a clean kernel that sits in `folder`.
 
     Returns:
-        the kernel's `Usage`.
+        Index of each cell that ran -> the kernel's `Usage` after it.
 
     Raises:
-        RuntimeError: if a cell fails, takes too long or ends the kernel; the file is unchanged.
+        RuntimeError: if a cell fails, takes too long or ends the kernel.
     """
-    notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    started, used = [], []
+    started, used = [], {}
+
+    def note(cell_index, **_):
+        used[cell_index] = usage(client.km.provisioner.pid)
+
     client = NotebookClient(
         notebook,
         kernel_name="python3",
         timeout=SECONDS_PER_CELL,
         record_timing=False,
-        resources={"metadata": {"path": str(path.parent)}},
+        resources={"metadata": {"path": str(folder)}},
         on_cell_start=lambda cell, **_: started.append(cell),
-        on_cell_executed=lambda **_: used.append(usage(client.km.provisioner.pid)),
+        on_cell_executed=note,
     )
     env = {**os.environ, "COURSE_CHECKS": "1"}  # a conclusion that fails stops its chapter
     try:
@@ -101,9 +104,23 @@ def execute(path):
         raise RuntimeError(str(error)) from error
     except (CellTimeoutError, DeadKernelError) as error:
         raise RuntimeError(f"{error}\nin this cell:\n{started[-1].source}") from error
+    return used
+
+
+def execute(path):
+    """Runs one notebook and rewrites its file with fresh outputs.
+
+    Returns:
+        the kernel's `Usage`.
+
+    Raises:
+        RuntimeError: as `run` does; the file is unchanged.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    used = run(notebook, path.parent)
     tidy(notebook)
     write(notebook, path)
-    return used[-1]
+    return used[max(used)]
 
 
 def tidy(notebook):

@@ -1,4 +1,4 @@
-"""Makes the built site light: formulas set, pictures small and lazy, one style sheet, one script.
+"""Makes the built site light: formulas set, pictures and labs lazy, one style sheet, one script.
 
 Sphinx and its theme write pages that set their formulas in the browser (260 KB of script), fetch
 nine style sheets and ten scripts, and load every picture at once. What a page needs is known when
@@ -30,6 +30,7 @@ SETTINGS = re.compile(
     r"\s*<script>(?:DOCUMENTATION_OPTIONS\.|window\.MathJax).*?</script>", re.DOTALL
 )
 PICTURE = re.compile(r'<img\b[^>]*? src="([^"]*_images/[^"]+\.(?:png|jpe?g))"[^>]*>')
+LAB = re.compile(r'(<div class="course-lab"><iframe\b[^>]*?) srcdoc="([^"]*)"')
 PAGE_ONLY = {"searchtools.js", "language_data.js", "searchindex.js"}  # of the search page
 CANONICAL = re.compile(r'<link rel="canonical" href="([^"]+)"')
 LEAD = re.compile(
@@ -52,6 +53,7 @@ def lighten(site):
         texts = {path: set_formulas(text, engine) for path, text in texts.items()}
     sizes = shrink_pictures(site / "_images")
     texts = {path: lazy_pictures(text, sizes) for path, text in texts.items()}
+    texts = {path: lazy_labs(text, site / "_static" / "labs") for path, text in texts.items()}
     for path, text in bundle(site, texts).items():
         described = describe(text, path.relative_to(site).as_posix())
         path.write_text(described, encoding="utf-8")
@@ -131,6 +133,27 @@ def lazy_pictures(text, sizes):
     for old, (name, *_) in sizes.items():
         text = text.replace(f"_images/{old}", f"_images/{name}")  # links to the picture alone
     return text
+
+
+def lazy_labs(text, folder):
+    """Labs, which stand whole in a notebook, become files that load when they come near.
+
+    Args:
+        text: a page that lies one folder below the site.
+        folder: `_static/labs` of the site; the files are written there.
+
+    Returns:
+        The page.
+    """
+
+    def own_file(match):
+        code = html.unescape(match[2])
+        path = folder / f"{hashlib.sha256(code.encode()).hexdigest()[:16]}.html"
+        folder.mkdir(exist_ok=True)
+        path.write_text(code, encoding="utf-8")
+        return f'{match[1]} src="../_static/labs/{path.name}"'
+
+    return LAB.sub(own_file, text)
 
 
 def describe(text, name):

@@ -12,13 +12,16 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 SITE = Path(os.environ.get("SITE", "_build/html")).resolve()
+NAMES = (Path(__file__).parents[1] / "tests" / "browser_names.txt").read_text().split()
 WIDTHS = {"wide": 1280, "phone": 360}
 SLICE = 1800
 
 
 def launched(playwright):
-    """This machine's Chromium, headless."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    """This machine's Chromium or Chrome, headless."""
+    chromium = next(filter(None, map(shutil.which, NAMES)), None)
+    if chromium is None:
+        sys.exit(f"needs a browser on the path, one of {', '.join(NAMES)}")
     args = ["--no-sandbox", "--disable-gpu"]
     return playwright.chromium.launch(executable_path=chromium, args=args)
 

@@ -74,9 +74,10 @@ def style_sheets(folder):
 
 
 def check_outside_requests(folder):
-    """No page and no style sheet fetches anything from another host."""
+    """No page, no lab and no style sheet fetches anything from another host."""
     problems = []
-    for name in page_names(folder):
+    labs = sorted(folder.glob("_static/labs/*.html"))
+    for name in (*page_names(folder), *(lab.relative_to(folder).as_posix() for lab in labs)):
         for where, target in fetched(soup(folder / name)):
             if OUTSIDE.match(target):
                 problems.append(f"{name}: {where} comes from another host: {target}")

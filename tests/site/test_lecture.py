@@ -1,5 +1,6 @@
 """The page that leads from the lecture's slides to the course."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,10 @@ def test_each_slide_leads_into_the_course(rows):
 
 def test_corrections_are_marked(rows):
     assert sum("\u270e" in place.get_text() for place in rows.values()) >= 15
+
+
+def test_each_section_says_how_long_it_takes(rows):
+    for place in rows.values():
+        for link in place.find_all("a", class_="internal"):
+            if link["href"][0].isdigit():
+                assert re.fullmatch(r" \d+ min( \+ \d+ s)?", link.find_next_sibling().get_text())

@@ -117,6 +117,8 @@ def small(tmp_path):
         "book/01_first.html": ("First", CHAPTER),
     }
     (tmp_path / "book").mkdir()
+    (tmp_path / "_static" / "labs").mkdir(parents=True)
+    (tmp_path / "_static" / "labs" / "1a.html").write_text("<script>lab()</script>")
     (tmp_path / "_sources" / "book").mkdir(parents=True)
     (tmp_path / "_sources" / "book" / "01_first.ipynb").write_text('{"cells": []}')
     (tmp_path / "picture.png").touch()
@@ -211,6 +213,7 @@ def test_a_bad_page_is_refused(small, text, complaint):
         ("book/01_first.html", "https://github.com/owner/name", "#text", "no repository link"),
         ("_sources/book/01_first.ipynb", "cells", "sells", "is no notebook"),
         ("style.css", "picture.png", "none.woff2", "none.woff2 does not exist"),
+        ("_static/labs/1a.html", "<script>", '<script src="//a.example/x.js">', "another host"),
         ("style.css", "picture.png", "https://fonts.example/x", "asks another host"),
         ("404.html", "</body>", '<img src="picture.png" alt=""></body>', "img needs picture.png"),
     ],
@@ -529,11 +532,11 @@ def test_a_link_of_a_notebook_to_the_site_leads_to_this_copy(site, browser, tmp_
 # ---- The build ----
 
 
-TOOLS = ("tools/build_book.py", "tools/light_site.py", "tools/katex/katex.min.js")
+TOOLS = ("build_book.py", "execute.py", "light_site.py", "section_times.py", "katex/katex.min.js")
 
 
 def test_a_warning_fails_the_build_and_is_named(tmp_path):
-    for name in ("_config.yml", *TOOLS):
+    for name in ("_config.yml", *(f"tools/{name}" for name in TOOLS)):
         (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         shutil.copy(ROOT / name, tmp_path / name)
     ignored = shutil.ignore_patterns("*.ipynb", "*.md", "images")

@@ -105,6 +105,19 @@ def test_a_site_becomes_light(site):
     assert (site / "404.html").read_text() == "<html><title>Missing</title></html>"
 
 
+def test_a_lab_becomes_a_file_that_loads_when_it_comes_near(tmp_path):
+    frame = (
+        '<div class="course-lab"><iframe loading="lazy" srcdoc="&lt;p&gt;A &amp;amp; B"></iframe>'
+    )
+    other = '<iframe srcdoc="x"></iframe>'
+    text = light_site.lazy_labs(f"{frame}{other}{frame}", tmp_path / "labs")
+    (file,) = (tmp_path / "labs").iterdir()
+    place = f'src="../_static/labs/{file.name}"'
+    lab = f'<div class="course-lab"><iframe loading="lazy" {place}></iframe>'
+    assert text == f"{lab}{other}{lab}"
+    assert file.read_text() == "<p>A &amp; B"
+
+
 def test_a_page_without_an_address_or_a_lead_is_not_described():
     for text in (PAGE.replace("canonical", "other"), PAGE.replace("<article>", "")):
         assert light_site.describe(text, "book/a.html") == text

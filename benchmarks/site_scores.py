@@ -1,0 +1,80 @@
+"""Lighthouse on the built site, as a phone sees it."""
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from functools import partial
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path += [str(ROOT / "tools"), str(ROOT / "tests")]
+SITE = ROOT / "_build" / "html"
+LIGHTHOUSE = "lighthouse@12.8.2"
+PAGES = ("book/index.html", "book/03_convolution.html", "book/12_vision_transformers.html")
+LEAST = {"performance": 0.95, "accessibility": 1.0, "best-practices": 1.0, "seo": 1.0}
+SLOWEST_PAINT = 2500  # milliseconds
+TEXT = (".html", ".css", ".js", ".svg", ".json")
+
+
+def serve():
+    """A server of the site that compresses text, as GitHub Pages does."""
+    from serve_book import Handler
+
+    class Compressing(Handler):
+        def do_GET(self):
+            path = Path(self.translate_path(self.path))
+            if path.suffix not in TEXT or not path.is_file():
+                super().do_GET()
+                return
+            body = gzip.compress(path.read_bytes())
+            self.send_response(200)
+            self.send_header("Content-Type", self.guess_type(path))
+            self.send_header("Content-Encoding", "gzip")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Compressing, directory=str(SITE)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def look(address, browser):
+    """Lighthouse's report on an address: a dict."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "report.json"
+        command = ["npx", "--yes", LIGHTHOUSE, address, "--quiet", "--output=json"]
+        command += [f"--output-path={target}", "--chrome-flags=--headless=new --no-sandbox"]
+        subprocess.run(command, check=True, env={**os.environ, "CHROME_PATH": browser})
+        return json.loads(target.read_text(encoding="utf-8"))
+
+
+def bench_site():
+    """Prints the scores of some pages; returns whether all keep the bounds.
+
+    Without Node, Chromium or a built site it says so, and passes.
+    """
+    from browser import find_chromium
+
+    needed = {"Node": shutil.which("npx"), "Chromium": find_chromium(), "make book": SITE.is_dir()}
+    if lacking := [name for name, found in needed.items() if not found]:
+        print(f"Lighthouse: left out, it needs {', '.join(lacking)}")
+        return True
+    server = serve()
+    passed = True
+    for page in PAGES:
+        report = look(f"http://127.0.0.1:{server.server_address[1]}/{page}", needed["Chromium"])
+        scores = {name: report["categories"][name]["score"] for name in LEAST}
+        paint = report["audits"]["largest-contentful-paint"]["numericValue"]
+        ok = all(scores[name] >= least for name, least in LEAST.items()) and paint <= SLOWEST_PAINT
+        passed = passed and ok
+        told = ", ".join(f"{name} {score:.2f}" for name, score in scores.items())
+        print(f"{page}: {told}, largest paint {paint / 1000:.1f} s {'ok' if ok else 'slow'}")
+    server.shutdown()
+    return passed
