@@ -80,7 +80,7 @@ def add_times(page):
         key = Path(name).stem, section["id"]
         note = text.new_tag("span", attrs={"class": "course-time"})
         note.string = f" {reading_minutes(section)} min"
-        if seconds.get(key, 0) >= 0.5:
+        if seconds.get(key, 0) >= 1:
             note.string += f" + {seconds[key]:.0f} s"
         link.insert_after(note)
     page.write_text(str(text), encoding="utf-8")

@@ -43,6 +43,16 @@ def ignored(size, kernel, stride):
     return size - ((positions - 1) * stride + kernel) if positions else size
 
 
+def _walk(layers, further):
+    """The field where `further` says what a layer adds, times the jump, and its own step."""
+    field, jump = 1, 1
+    for layer in layers:
+        more, apart = further(*layer)
+        field += more * jump
+        jump *= apart
+    return field
+
+
 def _jump_too_early(layers):
     field, jump = 1, 1
     for kernel, stride, dilation in layers:
@@ -69,6 +79,12 @@ def _jump_too_early(layers):
         "2 x (3 - 1) + 1.": lambda x: field_with_dilation([(k, s, 1) for k, s, _ in x]),
         "a layer's stride counts for the layers behind it, not for itself: add to the field first, "
         "then multiply the jump.": _jump_too_early,
+        "a layer adds one pixel less than its length, since its first one overlaps.": (
+            lambda x: _walk(x, further=lambda k, s, d: (d * (k - 1) + 1, s))
+        ),
+        "dilation widens the layer itself; it does not move its outputs apart.": (
+            lambda x: _walk(x, further=lambda k, s, d: (d * (k - 1), s * d))
+        ),
         "without a layer one sees one pixel: start at 1.": lambda x: field_with_dilation(x) - 1,
     },
 )
@@ -111,9 +127,17 @@ def _convolution(model):
 
 
 def _near(found, wanted):
+    return np.abs(found.squeeze() - wanted).max() < 0.02
+
+
+def _is_linear(model):
+    """Whether the output is what the model's own weights give, on numbers below 0 too."""
     import keras
 
-    return np.abs(keras.ops.convert_to_numpy(found).squeeze() - wanted).max() < 0.02
+    signed = (IMAGE - 3).astype("float32")[np.newaxis, ..., np.newaxis]
+    kernel, bias = _convolution(model).get_weights()
+    output = keras.ops.convert_to_numpy(model(signed))
+    return np.allclose(output, conv2d(signed, kernel) + bias, rtol=0, atol=1e-3)
 
 
 @EXERCISES.network(
@@ -135,10 +159,7 @@ def _near(found, wanted):
             lambda model: _near(_convolution(model).get_weights()[1], BIAS_IN_BOX)
         ),
         "the output should be that of the convolution as it is, without an activation.": (
-            lambda model: _near(
-                model(IMAGE.astype("float32")[np.newaxis, ..., np.newaxis]),
-                black_box(IMAGE[np.newaxis, ..., np.newaxis]).squeeze(),
-            )
+            _is_linear
         ),
     },
     mistakes={
@@ -229,10 +250,16 @@ def _stack(last="separable", dilation=2):
     )
 
 
-def _sees_enough(model):
+def _sees(model):
     from course_utils.architectures import receptive_field
 
-    return receptive_field(model) >= 21
+    return receptive_field(model)
+
+
+def _is_a_stack_of_small_kernels(model):
+    kernels = [layer.kernel_size for layer in model.layers if hasattr(layer, "kernel_size")]
+    pools = any("Pooling" in type(layer).__name__ for layer in model.layers)
+    return len(kernels) >= 3 and max(map(max, kernels)) <= 3 and not pools
 
 
 @EXERCISES.network(
@@ -242,8 +269,12 @@ def _sees_enough(model):
     output_shape=(16, 16, 64),
     parameters=(None, 10_000),
     must={
-        "an output sees fewer than 21 pixels across, or the whole image at once. Walk through your "
-        "layers with the field and the jump.": _sees_enough,
+        "at least three convolutions, none with a kernel above 3 x 3, and no pooling.": (
+            _is_a_stack_of_small_kernels
+        ),
+        "an output sees fewer than 21 pixels across. Walk through your layers with the field and "
+        "the jump.": lambda model: _sees(model) >= 21,
+        "an output sees the whole image at once.": lambda model: _sees(model) < 64,
     },
     mistakes={
         "a full convolution from 32 to 64 channels alone takes 18,496 parameters.": (
@@ -252,7 +283,7 @@ def _sees_enough(model):
         "after two strides of 2 a 3 x 3 kernel reaches over 15 pixels in all. What spreads it out "
         "without more weights?": lambda: _stack(dilation=1),
     },
-    praise="Strides, dilation and a separable kernel, each for what it is good at.",
+    praise="Fewer parameters than one full 3 x 3 layer from 32 to 64 channels.",
 )
 def stack_to_order():
     return _stack()

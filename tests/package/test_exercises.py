@@ -282,6 +282,20 @@ def test_other_ways_are_right(name, answer):
     assert_right(name, answer)
 
 
+def test_a_kernel_that_is_nearly_learned_is_right():
+    model = NETWORKS["03.4"].builder()
+    for weights in model.layers[0].weights:
+        weights.assign(weights + 0.015)
+    assert_right("03.4", model)
+
+
+def test_pooling_in_place_of_convolutions_is_refused():
+    model = keras.Sequential([keras.Input((64, 64, 3))])
+    model.add(keras.layers.AveragePooling2D(21, strides=4, padding="same"))
+    model.add(keras.layers.Conv2D(64, 1))
+    assert "no pooling" in find("03.6").judge(model).message
+
+
 def test_a_block_of_other_layers_is_right():
     x = inputs = keras.Input((197, 192))
     outward, inward = keras.layers.Dense(192), keras.layers.Conv1D(768, 1)
@@ -354,6 +368,7 @@ def without_attention(model):
             "not yet the one in the box",
         ),
         ("03.4", lambda model: model.layers[0].bias.assign([0.3]), "the bias is not"),
+        ("03.6", lambda model: setattr(model.layers[0], "kernel_size", (5, 5)), "above 3 x 3"),
         (
             "03.4",
             lambda model: setattr(model.layers[0], "activation", ops.relu),
