@@ -15,7 +15,8 @@ help: ## list these targets
 setup: ## create .venv from requirements.txt (every target does this when it is missing)
 	@tools/setup.sh
 
-book: setup ## build the website; prints where to open it
+book: ## build the website; prints where to open it (sets up without TensorFlow)
+	@tools/setup.sh site
 	@$(RUN) tools/build_book.py
 
 serve: book ## build the website and serve it (PORT=8000)
@@ -54,7 +55,7 @@ test-fresh: setup ## only a chapter opened alone, as Colab does it
 	@echo "make test-fresh: one chapter alone in an empty folder, in an environment of its own"
 	@$(RUN) -m pytest -q tests/book/test_fresh_environment.py
 
-test-site: book ## only the site: links, hosts, accessibility, phone width
+test-site: setup book ## only the site: links, hosts, accessibility, phone width
 	@echo "make test-site: links, hosts, accessibility, phone width"
 	@$(RUN) -m pytest -q -n auto tests/site
 

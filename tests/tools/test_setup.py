@@ -21,7 +21,7 @@ case "$*" in
 *musl*) exit {musl} ;;
 *ensurepip*) exit 0 ;;
 "-m venv .venv") mkdir -p .venv/bin && cp "$0" .venv/bin/python && echo new >>log ;;
-"-m pip"*) echo pip >>log ;;
+"-m pip"*) echo pip >>log; case "$*" in *lock.txt*) cp .venv/lock.txt installed ;; esac ;;
 *) echo "unexpected: $*" >&2; exit 99 ;;
 esac
 """
@@ -76,6 +76,34 @@ def project(tmp_path):
 
 def test_a_second_call_does_nothing(project):
     assert project.run() == (0, "", NOTHING)
+
+
+LOCK = """# a comment
+numpy==1 \\
+    --hash=sha256:1
+tensorflow==2 ; python_version < '4' \\
+    --hash=sha256:2
+    # via keras-hub
+tinycss2==3 \\
+    --hash=sha256:3
+"""
+
+
+def test_the_site_needs_no_tensorflow_and_the_rest_is_added_later(tmp_path):
+    project = Project(tmp_path)
+    (tmp_path / "requirements.txt").write_text(LOCK)
+    status, output, done = project.run("site")
+    assert (status, done) == (0, NEW)
+    assert "without TensorFlow" in output
+    installed = (tmp_path / "installed").read_text()
+    assert installed.splitlines() == [LOCK.splitlines()[i] for i in (1, 2, 6, 7)]
+    assert project.run("site") == (0, "", NOTHING)
+    assert project.run()[::2] == (0, KEPT)
+    assert (tmp_path / "installed").read_text() == LOCK
+    assert project.run("site") == project.run() == (0, "", NOTHING)
+    (tmp_path / "requirements.txt").write_text(LOCK + "# changed\n")
+    assert project.run("site")[::2] == (0, KEPT)  # what was there stays
+    assert (tmp_path / "installed").read_text() == LOCK + "# changed\n"
 
 
 def test_a_check_makes_nothing(tmp_path):
