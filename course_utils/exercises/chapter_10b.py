@@ -64,14 +64,11 @@ def _missed(threshold=_threshold, of_kind=np.mean, passes=np.greater_equal, best
         "these are the shares that are rejected.": _missed(passes=np.less),
         "the kind that is wanted is the one that slips through most.": _missed(best=np.argmin),
         "this is a count: divide by the number of images of the kind.": _missed(of_kind=np.sum),
-        "np.quantile puts the threshold between two scores. Take the score at n // 20.": _missed(
+        "np.quantile moves the threshold towards the next score. Take that at n // 20.": _missed(
             threshold=lambda known: np.quantile(known, 0.05)
         ),
         "the 5 % are rounded down: the position is n // 20.": _missed(
             threshold=lambda known: np.sort(known)[round(0.05 * len(known))]
-        ),
-        "this rounds the 5 % up: the position is n // 20.": _missed(
-            threshold=lambda known: np.quantile(known, 0.05, method="higher")
         ),
         "5 % of n scores are n // 20.": _missed(
             threshold=lambda known: np.sort(known)[len(known) // 5]
