@@ -3,7 +3,6 @@
 import numpy as np
 
 from course_utils import context, data
-from course_utils.exercises import models
 from course_utils.exercises.judge import Exercises
 
 EXERCISES = Exercises()
@@ -27,54 +26,67 @@ EXERCISES.answer(
 
 
 def _scored(known, unknown, shift):
-    """Scores of known and unknown images, in no order; some are equal."""
-    high, low = rng.normal(shift, 1, known), rng.normal(0, 1, unknown)
-    return np.round(high, 1), np.round(low, 1)
+    """Scores of known images and of kinds of unknown ones, in no order; some are equal."""
+    kinds = [np.round(rng.normal(low, 1, count), 1) for count, low in unknown]
+    return np.round(rng.normal(shift, 1, known), 1), kinds
 
 
-def _accepted(place=lambda n: n // 20, swap=False, strict=False, rejected=False, descending=False):
+def _threshold(known):
+    return np.sort(known)[len(known) // 20]
+
+
+def _missed(threshold=_threshold, of_kind=np.mean, passes=np.greater_equal, best=np.argmax):
     """The function of 10b.2, right or with one of its faults."""
 
-    def share(known, unknown):
-        if swap:
-            known, unknown = unknown, known
-        ordered = np.sort(known)[::-1] if descending else np.sort(known)
-        threshold = ordered[place(len(known))]
-        passed = unknown > threshold if strict else unknown >= threshold
-        return np.mean(~passed if rejected else passed)
+    def missed(known, unknown):
+        shares = [of_kind(passes(scores, threshold(known))) for scores in unknown]
+        return best(shares), shares[best(shares)]
 
-    return share
+    return missed
 
 
 @EXERCISES.function(
     "10b.2",
-    "sort the known scores, find the threshold, then count the unknown ones that reach it.",
+    "sort the known scores and find the threshold; then, for each kind, the share that reaches it.",
     cases=[
-        _scored(60, 41, 1.5),
-        _scored(87, 30, 0.5),
-        _scored(200, 77, 2.5),
-        (np.arange(20.0), np.array([0.0, 1.0, 2.0, 0.5])),
-        (np.arange(39.0), np.array([1.5, 40.0, 1.0])),
-        (np.array([3.0, 1.0, 2.0]), np.array([1.0, 0.9, 5.0])),
+        _scored(60, [(41, 0.3), (17, 0.0), (90, -1.0)], 1.5),
+        _scored(87, [(30, -0.5), (12, 0.5)], 0.5),
+        _scored(218, [(20, 0.2), (77, 0.0), (33, 1.1), (9, -0.7)], 2.5),
+        (np.arange(20.0), [np.array([0.0, 1.0, 2.0, 0.5]), np.array([3.0, 0.2, 0.1])]),
+        (np.arange(39.0), [np.array([1.5, 0.0, 1.0])]),
+        (np.array([3.0, 1.0, 2.0]), [np.array([0.2, 0.3]), np.array([1.0, 0.9, 5.0])]),
     ],
     mistakes={
-        "the roles are swapped: the threshold comes from the known images.": _accepted(swap=True),
-        "this threshold lets only 5 % of the known images pass.": _accepted(descending=True),
-        "a score equal to the threshold is accepted.": _accepted(strict=True),
-        "this is the share that is rejected.": _accepted(rejected=True),
-        "5 % of n scores are n // 20.": _accepted(place=lambda n: n // 5),
-        "positions count from 0: with n // 20 scores below it, it stands at n // 20.": _accepted(
-            place=lambda n: max(0, n // 20 - 1)
+        "this threshold lets only 5 % of the known images pass.": _missed(
+            threshold=lambda known: np.sort(known)[::-1][len(known) // 20]
         ),
-        "this threshold is the lowest known score: nothing known is rejected.": _accepted(
-            place=lambda n: 0
+        "a score equal to the threshold is accepted.": _missed(passes=np.greater),
+        "these are the shares that are rejected.": _missed(passes=np.less),
+        "the kind that is wanted is the one that slips through most.": _missed(best=np.argmin),
+        "this is a count: divide by the number of images of the kind.": _missed(of_kind=np.sum),
+        "np.quantile moves the threshold towards the next score. Take that at n // 20.": _missed(
+            threshold=lambda known: np.quantile(known, 0.05)
+        ),
+        "the 5 % are rounded down: the position is n // 20.": _missed(
+            threshold=lambda known: np.sort(known)[round(0.05 * len(known))]
+        ),
+        "5 % of n scores are n // 20.": _missed(
+            threshold=lambda known: np.sort(known)[len(known) // 5]
+        ),
+        "positions count from 0: with n // 20 scores below it, it stands at n // 20.": _missed(
+            threshold=lambda known: np.sort(known)[max(0, len(known) // 20 - 1)]
+        ),
+        "this threshold is the lowest known score: nothing known is rejected.": _missed(
+            threshold=np.min
         ),
     },
-    praise="papers call it FPR95, the false positive rate at a true positive rate of 95 %.",
+    praise="papers call such a share FPR95, the false positive rate at a true positive rate of "
+    "95 %.",
 )
-def slipped_through(known, unknown):
+def most_missed(known, unknown):
     threshold = np.sort(known)[len(known) // 20]
-    return np.mean(unknown >= threshold)
+    shares = [np.mean(scores >= threshold) for scores in unknown]
+    return np.argmax(shares), max(shares)
 
 
 @EXERCISES.trained(
@@ -82,7 +94,7 @@ def slipped_through(known, unknown):
     "it leans on the place. Show each garment on both, or hide what is behind it.",
     accuracy=0.8,
     parameters=(None, 150_000),
-    praise="And that wherever they lie.",
+    praise="It knows them wherever they lie.",
 )
 def garments_anywhere():
     """Test garments, half of them where their class usually is not."""
@@ -90,14 +102,22 @@ def garments_anywhere():
     return images, labels
 
 
-def _count(few=0, everywhere=False, worst=np.nanmin, missing=np.nan, keep=True):
+def _inside(right, inside):
+    return right[inside]
+
+
+def _of_all(right, inside):
+    return right | ~inside
+
+
+def _count(few=0, of=_inside, worst=np.nanmin, missing=np.nan, keep=True):
     """The function of 10b.4, right or with some of its faults."""
 
     def count(labels, predicted, groups, num_groups):
         found = []
         for group in range(num_groups):
             inside = groups == group
-            right = (labels == predicted) | ~inside if everywhere else (labels == predicted)[inside]
+            right = of(labels == predicted, inside)
             if inside.sum() < max(few, 1):
                 found += [missing] if keep else []
             else:
@@ -128,7 +148,7 @@ def _answered(sizes, share):
     ],
     mistakes={
         "three faults at once, as it was given.": _count(
-            few=30, everywhere=True, worst=np.mean, keep=False
+            few=30, of=_of_all, worst=np.mean, keep=False
         ),
         "small groups are left out, and in a small group an error weighs as much as elsewhere.": (
             _count(few=30)
@@ -137,8 +157,12 @@ def _answered(sizes, share):
             few=30, keep=False
         ),
         "all images outside the group count as right: divide by those inside only.": _count(
-            everywhere=True
+            of=_of_all
         ),
+        "this divides by the number of all images: take the mean over those inside.": _count(
+            of=lambda right, inside: right & inside
+        ),
+        "this says which group is worst; asked for is its accuracy.": _count(worst=np.nanargmin),
         "the mean over groups is not the worst of them.": _count(worst=np.nanmean),
         "a group without images has no accuracy: NaN, which is not 0.": _count(missing=0.0),
         "a group without images keeps its place in the array, as NaN.": _count(keep=False),
@@ -146,7 +170,7 @@ def _answered(sizes, share):
             worst=np.min
         ),
         "two faults are left: small groups are left out, and `right` counts the images outside.": (
-            _count(few=30, everywhere=True, keep=False)
+            _count(few=30, of=_of_all, keep=False)
         ),
         "two faults are left: small groups are left out, and the mean is taken for the worst.": (
             _count(few=30, worst=np.mean, keep=False)
@@ -174,20 +198,14 @@ def calibration_error(probabilities, labels):
     return np.abs(gaps).sum() / len(labels)
 
 
-def _outputs(model):
-    images, labels = other_garments()
-    return models.run(model, images), labels
-
-
-def gives_probabilities(model):
+def gives_probabilities(outputs, labels):
     """Whether each row of what a model gives is a distribution."""
-    outputs, _ = _outputs(model)
     return bool(np.all(outputs >= 0) and np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
 
 
-def is_calibrated(model):
+def is_calibrated(outputs, labels):
     """Whether the expected calibration error is small enough."""
-    return bool(calibration_error(*_outputs(model)) <= LARGEST_ERROR)
+    return calibration_error(outputs, labels) <= LARGEST_ERROR
 
 
 @EXERCISES.trained(
@@ -195,7 +213,7 @@ def is_calibrated(model):
     "train longer, on all classes.",
     accuracy=0.78,
     parameters=(None, 150_000),
-    must={
+    also={
         "its rows are no probabilities: they should be at least 0 and sum to 1. A Softmax layer "
         "comes last.": gives_probabilities,
         "its calibration error is above .04. Was the temperature fitted on images that training "
@@ -207,3 +225,70 @@ def other_garments():
     """The 2,000 test images."""
     _, test = data.fashion_mnist()
     return test
+
+
+def _flat(images, parts, of_each=True, value=None):
+    """Images whose `parts` have their own mean colour: of each image, or of all of them."""
+    axes = (1, 2) if of_each else (0, 1, 2)
+    total = np.sum(images * parts, axis=axes, keepdims=True)
+    mean = total / np.sum(parts, axis=axes, keepdims=True) if value is None else value
+    return parts * mean + (1 - parts) * images
+
+
+def _falls(swapped=False, sign=1, reduce=np.mean, **options):
+    """The function of 10b.6, right or with one of its faults."""
+
+    def falls(confidence, images, masks):
+        parts = [1 - masks, masks] if swapped else [masks, 1 - masks]
+        before = confidence(images)
+        flat = [_flat(images, part, **options) for part in parts]
+        return tuple(sign * reduce(before - confidence(one)) for one in flat)
+
+    return falls
+
+
+def _scene(count, height, width):
+    """Images, and masks of a square in the middle, larger in each further image."""
+    rows = np.abs(np.arange(height) - height // 2)[:, np.newaxis]
+    columns = np.abs(np.arange(width) - width // 2)
+    masks = np.stack([np.maximum(rows, columns) <= 1 + number for number in range(count)])
+    return rng.random((count, height, width, 3)), masks[..., np.newaxis].astype(float)
+
+
+def looks_at_contrast(images):
+    """A confidence that rises with the spread of the pixels."""
+    return np.std(images, axis=(1, 2, 3))
+
+
+def looks_at_red(images):
+    """A confidence that rises with the red of the left half."""
+    return np.mean(images[:, :, : images.shape[2] // 2, 0] ** 2, axis=(1, 2))
+
+
+@EXERCISES.function(
+    "10b.6",
+    "in each image, give the object its own mean colour and see how far the confidence falls; then "
+    "the background.",
+    cases=[
+        (looks_at_contrast, *_scene(2, 9, 11)),
+        (looks_at_red, *_scene(3, 11, 9)),
+        (looks_at_red, *_scene(1, 7, 8)),
+    ],
+    mistakes={
+        "the two are swapped: masks are 1 on the object.": _falls(swapped=True),
+        "a fall is positive: before minus after.": _falls(sign=-1),
+        "the colour is the part's own mean, not grey.": _falls(value=0.5),
+        "each image has a mean colour of its own.": _falls(of_each=False),
+        "take the mean over the images, not their sum.": _falls(reduce=np.sum),
+        "take the mean over the images, not the largest fall.": _falls(reduce=np.max),
+    },
+    praise="It asks any classifier what its answer depends on.",
+)
+def depends_on(confidence, images, masks):
+    falls = []
+    for part in (masks, 1 - masks):
+        mean = np.sum(part * images, axis=(1, 2), keepdims=True)
+        mean = mean / np.sum(part, axis=(1, 2), keepdims=True)
+        flat = part * mean + (1 - part) * images
+        falls.append(np.mean(confidence(images) - confidence(flat)))
+    return tuple(falls)

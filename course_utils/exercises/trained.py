@@ -36,6 +36,8 @@ class Trained:
         parameters: how many numbers the model holds, or (fewest, most), with None for no bound.
         must: what else holds of a right model: functions of it, each under the hint for a model
             of which it does not hold.
+        also: what else holds of the outputs, looked at last: functions of outputs and labels, each
+            under the hint for outputs of which it does not hold.
         seconds: CPU time that the judging may take, estimated from the first images.
         praise: one sentence added to "correct".
         noun: what the verdict calls the images, where they are something else.
@@ -46,6 +48,7 @@ class Trained:
     accuracy: float
     parameters: int | tuple = (None, None)
     must: Mapping[str, Callable] = field(default_factory=dict)
+    also: Mapping[str, Callable] = field(default_factory=dict)
     seconds: float = 30.0
     praise: str = ""
     noun: str = "images"
@@ -87,10 +90,13 @@ class Trained:
         found = (
             f"accuracy ≈ {right * 1000 // len(labels) / 1000:.3f} on {len(labels):,} {self.noun}"
         )
-        if right / len(labels) >= self.accuracy:
-            return Verdict(CORRECT, f"{found}. {self.praise}".strip())
-        why = _misconception(model, outputs, images, labels) or self.hint
-        return Verdict(WRONG, f"{found}, and {self.accuracy} is asked for: {why}")
+        if right / len(labels) < self.accuracy:
+            why = _misconception(model, outputs, images, labels) or self.hint
+            return Verdict(WRONG, f"{found}, and {self.accuracy} is asked for: {why}")
+        for hint, holds in self.also.items():
+            if not holds(outputs, labels):
+                return Verdict(WRONG, f"{found}, but {hint}")
+        return Verdict(CORRECT, f"{found}. {self.praise}".strip())
 
 
 def _seconds(model, images):

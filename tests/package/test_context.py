@@ -166,6 +166,29 @@ def test_masks_lie_on_the_animals():
     assert redness.mean() > 0.2
 
 
+def test_masks_hold_tails_and_leave_out_the_ground():
+    """Rows and columns were read from the photos."""
+    masks = np.load(data.asset("animal_masks.npz"))
+    assert masks["komodo_dragon"][30, 117]
+    assert masks["kangaroos"][302, 20]
+    assert masks["kangaroos"][250, 180]  # a shin
+    assert not masks["kangaroos"][270, 208]  # between the legs
+
+
+def test_polygons_are_added_before_others_are_taken_away(monkeypatch):
+    with imported("make_animal_masks") as recipe:
+        square, corner = [(1, 1), (3, 1), (3, 4), (1, 4)], [(3, 3), (6, 3), (6, 4), (3, 4)]
+        monkeypatch.setattr(recipe, "BY_HAND", {"cow": ([square], [corner])})
+        found = np.zeros((6, 9), bool)
+        found[3, 5:8] = True
+        expected = np.zeros((6, 9), bool)
+        expected[1:5, 1:4] = True
+        expected[3:5, 3] = False
+        expected[3, 7] = True
+        assert np.array_equal(recipe.mended("cow", found), expected)
+        assert np.array_equal(recipe.mended("pig", found), found)
+
+
 def test_otsu_cuts_between_two_heaps():
     with imported("make_animal_masks") as recipe:
         values = np.concatenate([np.linspace(0, 1, 50), np.linspace(7, 9, 31)])

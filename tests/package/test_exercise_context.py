@@ -1,5 +1,8 @@
 """What the exercises of chapter 10b see of a model, and whom they refuse."""
 
+import dataclasses
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -8,7 +11,7 @@ from keras import layers
 from course_utils import pretrained
 from course_utils.exercises import chapter_10b
 from course_utils.exercises.judge import find
-from course_utils.exercises.kinds import WRONG
+from course_utils.exercises.kinds import CORRECT, WRONG
 
 
 @pytest.fixture(scope="module")
@@ -36,15 +39,39 @@ def test_a_certain_answer_is_in_the_last_bin():
     assert chapter_10b.calibration_error(np.eye(3), np.array([0, 1, 1])) == pytest.approx(1 / 3)
 
 
+def judged(logits, *more):
+    """The verdict of 10b.5 on a network with more layers, whatever its size."""
+    exercise = dataclasses.replace(find("10b.5"), parameters=(None, None))
+    return exercise.judge(keras.Sequential([keras.Input((28, 28, 1)), logits, *more]))
+
+
 def test_logits_are_no_probabilities(logits):
-    assert not chapter_10b.gives_probabilities(logits)
-    assert chapter_10b.gives_probabilities(keras.Sequential([logits, layers.Softmax()]))
+    verdict = judged(logits)
+    assert verdict.status == WRONG
+    assert "but its rows are no probabilities" in verdict.message
+    assert judged(logits, layers.Softmax()).status == CORRECT
 
 
-@pytest.mark.parametrize(("factor", "calibrated"), [(1, True), (3, False), (0.2, False)])
-def test_confidence_must_fit(logits, factor, calibrated):
-    scaled = keras.Sequential([logits, layers.Rescaling(factor), layers.Softmax()])
-    assert chapter_10b.is_calibrated(scaled) == calibrated
+@pytest.mark.parametrize("factor", [3, 0.2])
+def test_confidence_must_fit(logits, factor):
+    message = judged(logits, layers.Rescaling(factor), layers.Softmax()).message
+    assert "but its calibration error is above .04" in message
+
+
+@pytest.mark.parametrize(
+    ("shape", "classes", "message"),
+    [
+        ((28, 28, 3), 10, "called on images of shape"),
+        ((28, 28, 1), 8, r"its output should have shape \(10,\), yours is \(8,\)."),
+        ((28, 28, 1), 10, "Was it trained, "),
+    ],
+)
+def test_form_and_accuracy_come_before_calibration(shape, classes, message):
+    flat = [keras.Input(shape), layers.Flatten()]
+    model = keras.Sequential([*flat, layers.Dense(classes, "softmax", kernel_initializer="zeros")])
+    verdict = find("10b.5").judge(model)
+    assert verdict.status == WRONG
+    assert re.search(message, verdict.message)
 
 
 def test_a_larger_network_is_refused():
@@ -65,3 +92,11 @@ def test_a_network_that_sees_the_place_alone_is_refused():
     images, labels = chapter_10b.garments_anywhere()
     said = model.predict(images, verbose=0).argmax(axis=1)
     assert abs(np.mean(said == labels) - 0.5) < 0.02
+
+
+def test_the_two_falls_by_hand():
+    """Object .2 and .6, background .1 and .3; the confidence is the largest pixel."""
+    images = np.array([0.2, 0.6, 0.1, 0.3]).reshape(1, 1, 4, 1)
+    masks = np.array([1.0, 1, 0, 0]).reshape(1, 1, 4, 1)
+    falls = chapter_10b.depends_on(lambda x: x.max(axis=(1, 2, 3)), images, masks)
+    assert falls == pytest.approx((0.2, 0))  # .6 -> .4, and .6 -> .6

@@ -103,6 +103,10 @@ HARMLESS = {
         "def by_group(predicted, labels, groups, num_groups):": "right is right both ways",
         "for group in groups:": "the same groups, some of them more than once",
     },
+    "10b.6": {
+        "total = np.sum(part * images, axis=(2, 1), keepdims=True)": "a set of axes",
+        "mean = total / np.sum(part, axis=(2, 1), keepdims=True)": "a set of axes",
+    },
     "11.1": {
         "fetched = np.array([10, 20, 60]) @ weights": "the product of two vectors",
         "fetched = weights @ [10, 20, 60]": "NumPy takes a list as well",

@@ -474,6 +474,21 @@ def test_what_are_no_images_is_called_what_it_is():
     assert exercise.judge(by_hand(RIGHT)).message == "accuracy ≈ 1.000 on 160 sequences. all four."
 
 
+def test_outputs_are_looked_at_last():
+    """Only those of a model of the right form that is accurate enough."""
+    seen = []
+    also = {"give each row a sum of 1.": lambda *given: seen.append(given)}
+    exercise = dataclasses.replace(QUADRANTS, also=also)
+    assert exercise.judge(by_hand(0 * RIGHT)).message.startswith("accuracy ≈ 0.250 on 160 images,")
+    assert exercise.judge(small_network()).status == WRONG
+    assert not seen
+    message = exercise.judge(by_hand(RIGHT)).message
+    assert message == "accuracy ≈ 1.000 on 160 images, but give each row a sum of 1."
+    assert [array.shape for array in seen[0]] == [(160, 4), (160,)]
+    exercise = dataclasses.replace(QUADRANTS, also={"": lambda outputs, labels: outputs.max() > 0})
+    assert exercise.judge(by_hand(RIGHT)).status == CORRECT
+
+
 def never():
     raise AssertionError("the images are not needed")
 
