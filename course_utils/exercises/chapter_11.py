@@ -279,7 +279,8 @@ def cost_of_cross_attention(asking, width, answering, other_width, heads):
             lambda: block_11.build(skips=False)
         ),
     },
-    praise="twelve of these, and some patches, are a ViT-Ti/16.",
+    praise="twelve of these, with patches, [CLS], positions, a last norm and a dense layer, are a "
+    "ViT-Ti/16.",
 )
 def block():
     return block_11.build()
@@ -287,12 +288,13 @@ def block():
 
 @EXERCISES.trained(
     "11.6",
-    "does the last token look at both places, and does a dense layer behind it compare what it "
+    "does the last token look at both positions, and does a dense layer behind it compare what it "
     "found? Without positions it cannot find either.",
     accuracy=0.95,
     parameters=(None, 20_000),
-    praise="One layer of attention is enough for both look-ups.",
+    praise="It finds both digits and compares them.",
     noun="sequences",
+    pixels=False,
 )
 def held_out():
     return block_11.make_larger(2_000, seed=1106)

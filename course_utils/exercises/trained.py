@@ -41,6 +41,7 @@ class Trained:
         seconds: CPU time that the judging may take, estimated from the first images.
         praise: one sentence added to "correct".
         noun: what the verdict calls the images, where they are something else.
+        pixels: whether they are images in [0, 1], so that a model may want pixels of other ranges.
     """
 
     images: Callable
@@ -52,6 +53,7 @@ class Trained:
     seconds: float = 30.0
     praise: str = ""
     noun: str = "images"
+    pixels: bool = True
 
     def judge(self, answer):
         if is_unanswered(answer):
@@ -91,7 +93,8 @@ class Trained:
             f"accuracy ≈ {right * 1000 // len(labels) / 1000:.3f} on {len(labels):,} {self.noun}"
         )
         if right / len(labels) < self.accuracy:
-            why = _misconception(model, outputs, images, labels) or self.hint
+            scales = SCALES if self.pixels else {}
+            why = _misconception(model, outputs, images, labels, scales) or self.hint
             return Verdict(WRONG, f"{found}, and {self.accuracy} is asked for: {why}")
         for hint, holds in self.also.items():
             if not holds(outputs, labels):
@@ -107,7 +110,7 @@ def _seconds(model, images):
     return (time.process_time() - start) * len(images) / len(first)
 
 
-def _misconception(model, outputs, images, labels):
+def _misconception(model, outputs, images, labels, scales):
     """A sentence about what may have gone wrong in the training, or an empty one."""
     if not np.isfinite(outputs).all():
         return "some outputs are not finite. The training diverged; lower the learning rate."
@@ -117,14 +120,14 @@ def _misconception(model, outputs, images, labels):
     shifts = np.bincount((predicted - labels) % outputs.shape[-1]) / len(few)
     said = f"it often says class {shifts.argmax()} for class 0. Were the labels shifted?"
     explained = {said: shifts.max()}  # what the accuracy would be if this were the reason
-    for pixels, scale in SCALES.items():
+    for pixels, scale in scales.items():
         said = f"on pixels {pixels} it is much better. These run from 0 to 1, in training as here."
         explained[said] = np.mean(models.run(model, scale(images)).argmax(axis=-1) == labels)
     best = max(explained, key=explained.get)
     if explained[best] >= accuracy + CLEARLY:
         return best
     if (predicted == predicted[0]).all():
-        return f"it says class {predicted[0]} whatever the image. Was it trained, on all classes?"
+        return f"it says class {predicted[0]} whatever it sees. Was it trained, on all classes?"
     if accuracy < np.bincount(labels).max() / len(few) + CLEARLY:
-        return "that is hardly better than guessing. Was it trained, and do labels fit images?"
+        return "that is hardly better than guessing. Was it trained, and do the labels fit?"
     return ""

@@ -416,7 +416,7 @@ def three_of_four():
         (three_of_four, "look at more images."),
         (lambda: by_hand(RIGHT * np.nan), "The training diverged; lower the learning rate."),
         (lambda: by_hand(RIGHT, [99, 0, 0, 0]), "on pixels from 0 to 255 it is much better. "),
-        (lambda: by_hand(RIGHT, [999_999, 0, 0, 0]), "it says class 0 whatever the image. "),
+        (lambda: by_hand(RIGHT, [999_999, 0, 0, 0]), "it says class 0 whatever it sees. "),
         (lambda: by_hand(RIGHT[:, [3, 0, 1, 2]]), "it often says class 1 for class 0. "),
         (lambda: by_hand(RIGHT[:, [1, 2, 3, 0]]), "it often says class 3 for class 0. "),
     ],
@@ -487,6 +487,12 @@ def test_outputs_are_looked_at_last():
     assert [array.shape for array in seen[0]] == [(160, 4), (160,)]
     exercise = dataclasses.replace(QUADRANTS, also={"": lambda outputs, labels: outputs.max() > 0})
     assert exercise.judge(by_hand(RIGHT)).status == CORRECT
+
+
+def test_what_has_no_pixels_gets_no_hint_about_them():
+    exercise = dataclasses.replace(QUADRANTS, noun="sequences", pixels=False)
+    message = exercise.judge(by_hand(RIGHT, [99, 0, 0, 0])).message
+    assert "160 sequences, and 0.9 is asked for: it says class 0 whatever it sees." in message
 
 
 def never():

@@ -456,6 +456,11 @@ def test_look_only_at_token_1(lab):
     drag(page, frame, "match", (2, 1), (3, 1))
     assert verdict(frame).startswith("Done: 0.99.")
     assert spoken(frame, "Done: 0.99.")
+    frame.get_by_label("Query 3, x").fill("3")
+    frame.get_by_label("Query 3, y").fill("1.5")
+    frame.get_by_label("Key 1, x").fill("3")
+    frame.get_by_label("Key 1, y").fill("1.5")
+    assert verdict(frame).startswith("Done: more than 0.995. On paper never 1: ")
     assert frame.locator("#tasks input").first.get_attribute("aria-label") == "Task 1, done"
     frame.click("#reset")
     assert verdict(frame).startswith("Not yet: ")
