@@ -145,30 +145,56 @@ def grouped_parameters(kernel, channels_in, channels_out, groups):
     return kernel * kernel * (channels_in // groups) * channels_out + channels_out
 
 
-@EXERCISES.function(
+def _about_convolutions(model):
+    """What `Conv2D` layers and poolings come in which order, and the windows of the poolings."""
+    from course_utils.exercises.models import all_layers
+
+    kinds = {"Conv2D": "C", "MaxPooling2D": "P"}
+    found = [one for one in all_layers(model) if type(one).__name__ in kinds]
+    windows = {(one.pool_size, one.strides) for one in found if type(one).__name__ != "Conv2D"}
+    return "".join(kinds[type(one).__name__] for one in found), windows
+
+
+def _dropouts_in_place(model):
+    """Whether there are three dense layers, and a Dropout before each of the last two."""
+    order = [kind for kind in _kinds(model) if kind in ("Dense", "Dropout")]
+    return order == ["Dense", "Dropout", "Dense", "Dropout", "Dense"]
+
+
+@EXERCISES.trained(
     "05.5",
-    "subtract each code from each row, square, and sum over the D numbers.",
-    cases=[
-        (_values(3, 5), rng.choice([-1.0, 1.0], (4, 5))),
-        (_values(1, 84), rng.choice([-1.0, 1.0], (10, 84))),
-        (np.ones((2, 3)), np.array([[1.0, 1, 1], [-1, -1, -1]])),
-    ],
-    mistakes={
-        "this is the distance; asked was its square.": lambda *c: np.sqrt(code_distances(*c)),
-        "you took the mean over the D numbers; the squared distance is the sum of their squared "
-        "differences.": lambda x, codes: code_distances(x, codes) / x.shape[1],
-        "this is a dense layer; here the smallest number wins.": lambda x, codes: x @ codes.T,
-        "each image has a row, each class a column.": lambda x, codes: code_distances(codes, x),
-        "square the differences, do not take their absolute value, which gives another distance of "
-        "two points.": lambda x, codes: np.abs(x[:, np.newaxis] - codes).sum(axis=-1),
+    "print the height and width of each layer: do enough pixels reach the first dense layer? Then "
+    "look at the rate, which should fall, and at the number of epochs.",
+    accuracy=0.75,
+    parameters=(None, 150_000),
+    must={
+        "AlexNet's order is convolve, pool, convolve, pool, three convolutions, pool.": (
+            lambda model: _about_convolutions(model)[0] == "CPCPCCCP"
+        ),
+        "its max pooling takes windows of 3 x 3, two pixels apart, so that they overlap.": (
+            lambda model: _about_convolutions(model)[1] == {((3, 3), (2, 2))}
+        ),
+        "it ends in three dense layers, with Dropout behind the first and the second.": (
+            _dropouts_in_place
+        ),
+        "there is no ReLU in one of the seven layers before the last.": lambda model: (
+            _activations(model).count("relu") + _kinds(model).count("ReLU") >= 7
+        ),
     },
+    praise="The plan of 2012, at less than a four-hundredth of its size.",
 )
-def code_distances(x, codes):
-    return np.sum((x[:, np.newaxis] - codes) ** 2, axis=-1)
+def test_images():
+    from course_utils import data
+
+    return data.fashion_mnist()[1]
 
 
 def _first(count, distances):
     return np.argsort(distances, axis=1)[:, :count]
+
+
+def _squared_distances(queries, gallery):
+    return np.sum((queries[:, np.newaxis] - gallery) ** 2, axis=-1)
 
 
 def _cosines(queries, gallery):
@@ -191,7 +217,7 @@ def _vectors(count, length):
     ],
     mistakes={
         "this is the nearest by distance; by angle the length must not matter. Scale all of them "
-        "to length 1.": lambda queries, gallery, n: _first(n, code_distances(queries, gallery)),
+        "to length 1.": lambda *c: _first(c[2], _squared_distances(*c[:2])),
         "a product alone favours long vectors: scale all of them to length 1 before you multiply, "
         "or divide after.": lambda queries, gallery, n: _first(n, -queries @ gallery.T),
         "these are the least alike: `argsort` puts the smallest first, and the largest cosine is "

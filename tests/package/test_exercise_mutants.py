@@ -52,7 +52,6 @@ HARMLESS = {
             "the groups divide the channels"
         )
     },
-    "05.5": {"return np.sum((codes - x[:, np.newaxis]) ** 2, axis=-1)": "a square has no sign"},
     "05.6": {
         "queries = queries": "the length of a query does not change which vector is nearest to it",
         "queries = queries * np.linalg.norm(queries, axis=1, keepdims=True)": "the same",

@@ -15,7 +15,6 @@ from PIL import ImageOps
 from strange_answers import STRANGE
 
 from course_utils import architectures, attention, exercises, transfer
-from course_utils.architectures.lenet import CodeDistance
 from course_utils.architectures.vit import ClassToken
 from course_utils.detection import boxes, metrics
 from course_utils.exercises import block_11, encoder_12
@@ -160,18 +159,6 @@ def convolve_by_keras(image, kernel, stride, padding):
     return ops.conv(image, kernel, strides=stride, padding=padding)[0, ..., 0]
 
 
-def code_distances_by_the_layer(x, codes):
-    layer = CodeDistance(len(codes))
-    layer.build(x.shape)
-    layer.codes.assign(codes)
-    return layer(x)
-
-
-def code_distances_by_the_binomial(x, codes):
-    x, codes = x.astype("float32"), codes.astype("float32")
-    return (x**2).sum(axis=1)[:, None] - 2 * x @ codes.T + (codes**2).sum(axis=1)
-
-
 def nearest_by_top_k(queries, gallery, count):
     queries, gallery = (
         ops.normalize(ops.cast(rows, "float32"), axis=1) for rows in (queries, gallery)
@@ -261,8 +248,6 @@ def positions_by_keras(positions, before, after):
         ("03.5", convolve_by_keras),
         ("04.2", lambda row, column: np.array([2 * row - 4, 2 * column - 4, 10])),
         ("04.4", batch_norm_by_keras),
-        ("05.5", code_distances_by_the_layer),
-        ("05.5", code_distances_by_the_binomial),
         ("05.6", nearest_by_top_k),
         ("05b.5", fold_by_trying),
         ("07.5", pipeline_with_all_that_helps),

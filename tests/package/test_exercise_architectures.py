@@ -1,0 +1,87 @@
+"""What exercises 04.3, 05.5 and 05b.6 see of a network before they ask how good it is."""
+
+import keras
+import pytest
+from keras import layers
+
+from course_utils.exercises.judge import find
+from course_utils.exercises.kinds import WRONG
+
+
+def judged(name, *stack):
+    """What is said of an untrained network for garments."""
+    return find(name).judge(keras.Sequential([keras.Input((28, 28, 1)), *stack]))
+
+
+def alexnet(pool=3, stride=2, threes=3, order="DoDo", activation="relu", units=32):
+    """AlexNet's plan for small images, or nearly; o is a Dropout, D a dense layer before it."""
+    relu = {"padding": "same", "activation": activation}
+
+    def pooling():
+        return layers.MaxPooling2D(pool, stride, padding="same")
+
+    head = {"D": lambda: layers.Dense(units, activation="relu"), "o": lambda: layers.Dropout(0.5)}
+    return [
+        layers.Conv2D(8, 5, strides=2, **relu),
+        pooling(),
+        layers.Conv2D(8, 3, **relu),
+        pooling(),
+        *(layers.Conv2D(8, 3, **relu) for _ in range(threes)),
+        pooling(),
+        layers.Flatten(),
+        *(head[kind]() for kind in order),
+        layers.Dense(10, activation="softmax"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("faults", "hint"),
+    [
+        ({"pool": 2}, "so that they overlap"),
+        ({"stride": 3}, "so that they overlap"),
+        ({"threes": 2}, "three convolutions, pool"),
+        ({"threes": 4}, "three convolutions, pool"),
+        ({"order": "DDo"}, "behind the first and the second"),
+        ({"order": "oDDo"}, "behind the first and the second"),
+        ({"order": "Do"}, "three dense layers"),
+        ({"activation": "tanh"}, "no ReLU in one"),
+        ({"units": 1_000}, "at most 150,000"),
+        ({}, "0.75 is asked for"),  # a right plan, not yet trained
+    ],
+)
+def test_a_small_alexnet_keeps_the_plan(faults, hint):
+    verdict = judged("05.5", *alexnet(**faults))
+    assert verdict.status == WRONG
+    assert hint in verdict.message
+
+
+def test_a_relu_may_be_a_layer():
+    apart = []
+    for layer in alexnet():
+        if getattr(layer, "activation", None) is keras.activations.relu:
+            layer.activation = keras.activations.linear
+            apart += [layer, layers.ReLU()]
+        else:
+            apart.append(layer)
+    assert "0.75 is asked for" in judged("05.5", *apart).message
+
+
+def test_without_batch_norm_or_dropout_the_mistakes_are_not_mended():
+    stack = layers.Conv2D(4, 3, strides=4), layers.Flatten(), layers.Dense(10)
+    assert "keep the two BatchNorm layers" in judged("04.3", *stack).message
+
+
+@pytest.mark.parametrize(
+    ("convolutions", "additions", "hint"),
+    [(7, 4, "8 convolutions of 3 x 3"), (8, 3, "four additions"), (8, 4, "0.8 is asked for")],
+)
+def test_a_residual_network_has_blocks(convolutions, additions, hint):
+    x = images = keras.Input((28, 28, 1))
+    x = layers.AveragePooling2D(7)(x)
+    for number in range(convolutions):
+        y = layers.Conv2D(1, 3, padding="same")(x)
+        x = layers.Add()([x, y]) if number < additions else y
+    x = layers.Dense(10, activation="softmax")(layers.Flatten()(x))
+    verdict = find("05b.6").judge(keras.Model(images, x))
+    assert verdict.status == WRONG
+    assert hint in verdict.message
