@@ -245,8 +245,8 @@ def _is_linear(model):
         "a linear classifier has one layer with weights behind the transformer.": _is_linear,
     },
     seconds=60.0,
-    praise="and the transformer is as it was.",
-    noun="photos, eight of each class",
+    praise="The transformer is as it was.",
+    noun="photos",
 )
 def mirrored_photos():
     """Test photos, mirrored: readers may look at the others. As many of each class."""
