@@ -516,7 +516,7 @@ def test_pixels_are_no_encoder_of_shifted_garments():
     images = keras.Input((28, 28, 1))
     pixels = keras.Model(images, keras.layers.Flatten()(keras.layers.Rescaling(1, -0.3)(images)))
     message = find("13.4").judge(pixels).message
-    assert re.match(r"accuracy ≈ 0\.3\d+ on 1,000 garments, and 0\.42 is asked for: ", message)
+    assert re.match(r"accuracy ≈ 0\.(3|40)\d+ on 1,000 garments, and 0\.44 is asked for: ", message)
 
 
 def test_a_probe_is_one_layer(monkeypatch):
