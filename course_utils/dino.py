@@ -28,6 +28,7 @@ class MultiCrop(layers.Layer):
         area: least and largest share of the image in a global crop, 0.05 <= least <= largest <= 1.
             A local crop has from 0.05 to the least share of a global one. A crop that would be
             wider or higher than the image is cut off there.
+        aspect: the ratio of height to width is from exp(-aspect) to exp(aspect), >= 0.
         contrast: the power is from exp(-contrast) to exp(contrast), >= 0; 0 for none.
         seed: for the random numbers.
 
@@ -43,8 +44,8 @@ class MultiCrop(layers.Layer):
     """
 
     def __init__(
-        self, size, global_crops=2, local_crops=0, area=(0.2, 1.0), contrast=0.8, seed=None,
-        **options,
+        self, size, global_crops=2, local_crops=0, area=(0.2, 1.0), aspect=0.2, contrast=0.8,
+        seed=None, **options,
     ):  # fmt: skip
         super().__init__(**options)
         size = whole_number("size", size, low=2)
@@ -53,7 +54,7 @@ class MultiCrop(layers.Layer):
         self.global_crops = whole_number("global_crops", global_crops)
         self.kinds = self.global_crops * [(size, least, largest)]
         self.kinds += whole_number("local_crops", local_crops, 0) * [(size // 2, 0.05, least)]
-        self.contrast = number("contrast", contrast)
+        self.aspect, self.contrast = number("aspect", aspect), number("contrast", contrast)
         self.seeds = keras.random.SeedGenerator(seed)
 
     def call(self, images):
@@ -64,7 +65,7 @@ class MultiCrop(layers.Layer):
         area, shape, top, left, side, power = (
             keras.random.uniform((count,), low, high, seed=self.seeds)
             for low, high in (
-                (least, largest), (-0.2, 0.2), (0, 1), (0, 1), (-1, 1),
+                (least, largest), (-self.aspect, self.aspect), (0, 1), (0, 1), (-1, 1),
                 (-self.contrast, self.contrast),
             )
         )  # fmt: skip

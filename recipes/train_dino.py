@@ -1,10 +1,13 @@
 """Makes course_utils/assets/self_supervision.csv: DINO on Fashion-MNIST, five seeds.
 
-One small CNN, trained on the 10,000 images without their labels by DINO, and by DINO without
-centring or without sharpening. A row is one step: the loss, the entropy and the spread of the
-teacher's targets, and now and then the k-NN accuracy, with the training images as the bank, on the
-test images as they are and shifted by up to four pixels. Step 0 is the network as all begin, and
-"pixels" means no network. About eight CPU-minutes with one thread:
+One small CNN, trained on the 10,000 images without their labels by DINO; by DINO without centring,
+without sharpening or without momentum, where the teacher is a copy of the student; with a teacher
+that is frozen, so that its BatchNormalization does not use the batch; with crops that are the whole
+image, mirrored and in other tones; and with four small crops beside the two large ones. A row is
+one step: the loss, the entropy and the spread of the teacher's targets, and now and then the k-NN
+accuracy, with the training images as the bank, on the test images as they are and shifted by up to
+four pixels. Step 0 is the network as all begin, and "pixels" means no network. Of the last two
+there are only the steps with an accuracy. About 20 CPU-minutes with one thread:
 
     TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 python recipes/train_dino.py
 """
@@ -25,10 +28,23 @@ from course_utils.dino import MultiCrop, SelfDistillation, with_head  # noqa: E4
 
 TARGET = data.ASSETS / "self_supervision.csv"
 COLUMNS = ("method", "seed", "step", "loss", "entropy", "spread", "knn", "knn_shifted")
-STEPS = {"dino": 1000, "without centring": 300, "without sharpening": 300}
+STEPS = {
+    "dino": 1000,
+    "without centring": 300,
+    "without sharpening": 300,
+    "without momentum": 300,
+    "frozen teacher": 300,
+    "without moving crops": 1000,
+    "with small crops": 1000,
+}
 OPTIONS = {
     "without centring": {"center_momentum": 1},
     "without sharpening": {"temperatures": (0.1, 0.1)},
+    "without momentum": {"momentum": 0},
+}
+CROPS = {
+    "without moving crops": {"area": (1, 1), "aspect": 0},
+    "with small crops": {"local_crops": 4},
 }
 SEEDS, BATCH, WARMUP, NEIGHBOURS, SHIFT = 5, 64, 40, 20, 4
 
@@ -75,8 +91,9 @@ def train(method, seed):
     steps = STEPS[method]
     (images, _), _ = data.fashion_mnist()
     keras.utils.set_random_seed(seed)
-    crops = MultiCrop(28, seed=seed)
+    crops = MultiCrop(28, seed=seed, **CROPS.get(method, {}))
     model = SelfDistillation(with_head(encoder()), crops, **OPTIONS.get(method, {}))
+    model.teacher.trainable = method != "frozen teacher"
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, steps - WARMUP, warmup_target=3e-3, warmup_steps=WARMUP
     )
@@ -93,7 +110,8 @@ def train(method, seed):
         chosen = rng.choice(len(images), BATCH, replace=False)
         logs = model.train_on_batch(images[chosen], return_dict=True)
         measured = step in (300, steps)
-        if measured or step % 25 == 0 or (step < 100 and step % 5 == 0):
+        drawn = method not in CROPS and (step % 25 == 0 or (step < 100 and step % 5 == 0))
+        if measured or drawn:
             found = (f"{logs[name]:.4f}" for name in COLUMNS[3:6])
             yield step, *found, *(accuracies(features) if measured else ("", ""))
 

@@ -31,6 +31,11 @@ EXERCISES.answer(
         ),
         "it is the other way round: without centring one prototype takes all, without sharpening "
         "none does.": _missing("sharpening", "centring", "nothing", "sharpening"),
+        "A and B are the other way round; and in D, how much do targets of different images "
+        "differ?": _missing("sharpening", "centring", "nothing", "nothing"),
+        "A and B are the other way round: which of the two is undecided?": _missing(
+            "sharpening", "centring", "nothing", "centring"
+        ),
         "D has decided, for one or two prototypes, the same for all images.": _missing(
             "centring", "sharpening", "nothing", "sharpening"
         ),
@@ -50,16 +55,15 @@ def _crops(large, all_crops, count, prototypes):
     return targets, logits, 0.5
 
 
-def _loss(skip_same=True, only_large=False, total=np.mean, cross=None):
+def _loss(skip=lambda t, s, large: s == t, total=np.mean, cross=None):
     """The loss, or one of the ways to get it wrong."""
 
     def loss(targets, logits, temperature):
-        crops = logits[: len(targets)] if only_large else logits
         terms = [
             (cross or _cross_entropy)(target, other, temperature)
             for t, target in enumerate(targets)
-            for s, other in enumerate(crops)
-            if s != t or not skip_same
+            for s, other in enumerate(logits)
+            if not skip(t, s, len(targets))
         ]
         return total(terms) if terms else 0.0
 
@@ -77,9 +81,27 @@ def _cross_entropy(target, logits, temperature):
     cases=[_crops(2, 5, 3, 4), _crops(1, 2, 5, 3), _crops(2, 2, 4, 6), _crops(3, 4, 1, 2)],
     mistakes={
         "a crop is compared with itself, too: the student then has nothing to predict.": _loss(
-            skip_same=False
+            skip=lambda t, s, large: False
         ),
-        "the student answers for the small crops as well.": _loss(only_large=True),
+        "the student answers for the small crops as well.": _loss(
+            skip=lambda t, s, large: s == t or s >= large
+        ),
+        "the student answers for the large crops as well.": _loss(
+            skip=lambda t, s, large: s < large
+        ),
+        "the sign is missing: a cross-entropy is not negative.": _loss(
+            cross=lambda target, logits, temperature: -_cross_entropy(target, logits, temperature)
+        ),
+        "the targets are probabilities already; they need no softmax.": _loss(
+            cross=lambda target, logits, temperature: _cross_entropy(
+                _softmax(target), logits, temperature
+            )
+        ),
+        "take the mean over the images, too.": _loss(
+            cross=lambda target, logits, temperature: (
+                _cross_entropy(target, logits, temperature) * len(target)
+            )
+        ),
         "this is the sum over the pairs; take their mean.": _loss(total=np.sum),
         "the student's logits have to be divided by the temperature.": _loss(
             cross=lambda target, logits, temperature: _cross_entropy(target, logits, 1)
@@ -101,63 +123,17 @@ def multi_crop_loss(targets, logits, temperature):
     return _loss()(targets, logits, temperature)
 
 
-def _bank(count, dim, classes, k, temperature):
-    labels = np.arange(count) % classes
-    bank = rng.normal(size=(count, dim)) * rng.uniform(0.2, 5, size=(count, 1))
-    return rng.normal(size=dim), bank, labels, k, temperature
-
-
-def _vote(unit=True, nearest=True, weigh=lambda cosines, t: np.exp(cosines / t)):
-    """A weighted vote, or one of the ways to get it wrong."""
-
-    def vote(query, bank, labels, k, temperature):
-        if unit:
-            query = query / np.linalg.norm(query)
-            bank = bank / np.linalg.norm(bank, axis=1, keepdims=True)
-        cosines = bank @ query
-        chosen = np.argsort(-cosines if nearest else cosines)[:k]
-        weights = weigh(cosines[chosen], temperature)
-        return np.bincount(labels[chosen], weights, minlength=labels.max() + 1)
-
-    return vote
-
-
-@EXERCISES.function(
-    "13.3",
-    "the cosines, the k largest of them, and for each class the sum of its weights.",
-    cases=[
-        _bank(30, 4, 3, 7, 0.2),
-        _bank(11, 3, 4, 1, 0.1),
-        _bank(9, 2, 2, 9, 1.0),
-        _bank(25, 5, 5, 6, 0.07),
-    ],
-    mistakes={
-        "these are dot products. Give all vectors the length 1 first.": _vote(unit=False),
-        "each neighbour counts as much as the other; weigh them.": _vote(
-            weigh=lambda cosines, t: np.ones_like(cosines)
-        ),
-        "a small temperature should make the nearest count more: divide by it.": _vote(
-            weigh=lambda cosines, t: np.exp(cosines * t)
-        ),
-        "the weight is the exponential of that.": _vote(weigh=lambda cosines, t: cosines / t),
-        "these are the k least similar ones.": _vote(nearest=False),
-        "all of the bank votes; take the k nearest.": lambda query, bank, labels, k, t: _vote()(
-            query, bank, labels, len(bank), t
-        ),
-    },
-    praise="this is how the paper of DINO counts, with a temperature of .07.",
-)
-def weighted_votes(query, bank, labels, k, temperature):
-    return _vote()(query, bank, labels, k, temperature)
-
-
-def _teacher_side(centred=-1, temperature=0.05, keep=0.99, mean=lambda logits, targets: logits):
+def _teacher_side(
+    centred=-1, temperature=0.05, keep=0.99, keep_center=0.95, new_first=False,
+    mean=lambda logits, targets: logits,
+):  # fmt: skip
     """What a step does with the teacher, or one of the ways to get it wrong."""
 
     def side(teacher, student, center, logits):
-        targets = _softmax((logits + centred * center) / temperature)
-        center = 0.95 * center + 0.05 * mean(logits, targets).mean(axis=0)
-        return keep * teacher + (1 - keep) * student, center, targets
+        new = keep_center * center + (1 - keep_center) * logits.mean(axis=0)
+        targets = _softmax((logits + centred * (new if new_first else center)) / temperature)
+        new = keep_center * center + (1 - keep_center) * mean(logits, targets).mean(axis=0)
+        return keep * teacher + (1 - keep) * student, new, targets
 
     return side
 
@@ -168,7 +144,7 @@ def _state(count, prototypes):
 
 
 @EXERCISES.function(
-    "13.4",
+    "13.3",
     "read each line: which way does it pull?",
     cases=[_state(5, 3), _state(1, 4), _state(7, 2)],
     mistakes={
@@ -181,6 +157,13 @@ def _state(count, prototypes):
         "the centre is the mean of the targets; it should be that of the logits.": _teacher_side(
             mean=lambda logits, targets: targets
         ),
+        "the teacher's temperature is as high as the student's, and that is no sharpening.": (
+            _teacher_side(temperature=0.1)
+        ),
+        "the targets take the centre as it was before this step.": _teacher_side(new_first=True),
+        "the centre moves by 0.05 and keeps 0.95 of itself, not the other way round.": (
+            _teacher_side(keep_center=0.05)
+        ),
         "nothing has been repaired yet.": _teacher_side(1, 0.2, 0.01),
         "the centre is still added, and the teacher nearly a copy.": _teacher_side(1, 0.05, 0.01),
         "the targets are still flat, and the teacher nearly a copy.": _teacher_side(-1, 0.2, 0.01),
@@ -190,6 +173,29 @@ def _state(count, prototypes):
 )
 def repaired(teacher, student, center, logits):
     return _teacher_side()(teacher, student, center, logits)
+
+
+def _bank():
+    (images, labels), _ = data.fashion_mnist()
+    return images[:3000], labels[:3000]
+
+
+@EXERCISES.encoder(
+    "13.4",
+    "train on crops that move, by contrast, say, and hand in what was trained.",
+    accuracy=0.44,
+    parameters=(None, 30_000),
+    bank=_bank,
+    praise="And no label was used until now.",
+    noun="garments",
+)
+def shifted_garments():
+    """Test images, mirrored and shifted by up to four pixels: readers may look at the others."""
+    _, (images, labels) = data.fashion_mnist()
+    mirrored = np.pad(images[:1000, :, ::-1], ((0, 0), (4, 4), (4, 4), (0, 0)))
+    starts = np.random.default_rng(7).integers(9, size=(1000, 2))
+    pairs = zip(mirrored, starts, strict=True)
+    return np.stack([image[y : y + 28, x : x + 28] for image, (y, x) in pairs]), labels[:1000]
 
 
 @functools.cache
@@ -216,6 +222,14 @@ def _is_frozen(model):
     )
 
 
+def _is_linear(model):
+    """Whether there is one matrix behind the transformer."""
+    from course_utils.exercises.models import all_layers
+
+    others = (layer for layer in all_layers(model) if layer.name not in _shipped())
+    return sum(value.ndim > 1 for layer in others for value in layer.get_weights()) == 1
+
+
 @EXERCISES.trained(
     "13.5",
     "is the head trained on the features that it gets here, and long enough?",
@@ -227,12 +241,14 @@ def _is_frozen(model):
         "the weights of the transformer have moved. A probe leaves the features as they are.": (
             _is_frozen
         ),
+        "a linear classifier has one layer with weights behind the transformer.": _is_linear,
     },
     seconds=60.0,
-    praise="and the transformer is as it was.",
+    praise="The transformer is as it was.",
     noun="photos",
 )
 def mirrored_photos():
-    """Test photos, mirrored: readers may look at the others."""
+    """Test photos, mirrored: readers may look at the others. As many of each class."""
     _, (images, labels) = data.photo_set(size=SIZE)
-    return images[:, :, ::-1], labels
+    chosen = np.concatenate([np.flatnonzero(labels == one)[:8] for one in range(5)])
+    return images[chosen, :, ::-1], labels[chosen]

@@ -5,16 +5,16 @@ import re
 
 from course_utils.exercises.kinds import Answer, Function
 from course_utils.exercises.networks import Network
-from course_utils.exercises.trained import Trained
+from course_utils.exercises.trained import Encoder, Trained
 
 
 class Exercises(dict):
     """A chapter's exercises, from identifier to one of the kinds.
 
     `answer` adds a value. The others are decorators: `function` of the right function, `network` of
-    a builder of the right model, `trained` of a function that returns images and labels. What they
-    decorate stays as it is, so that wrong ones can call it. All take the fields of their kind;
-    `mistakes` maps a hint to what a reader does wrong.
+    a builder of the right model, `trained` and `encoder` of a function that returns images and
+    labels. What they decorate stays as it is, so that wrong ones can call it. All take the fields
+    of their kind; `mistakes` maps a hint to what a reader does wrong.
     """
 
     def answer(self, exercise_id, expected, hint, **fields):
@@ -32,6 +32,10 @@ class Exercises(dict):
     def trained(self, exercise_id, hint, **fields):
         """Adds a `Trained` model to be judged on the images that the decorated function returns."""
         return self._decorator(Trained, exercise_id, hint, fields)
+
+    def encoder(self, exercise_id, hint, **fields):
+        """Adds an `Encoder` to be judged on the images that the decorated function returns."""
+        return self._decorator(Encoder, exercise_id, hint, fields)
 
     def _decorator(self, kind, exercise_id, hint, fields):
         def register(decorated):

@@ -1,4 +1,4 @@
-"""The kind of exercise that asks for a trained network, and what may have gone wrong with it."""
+"""The kinds of exercise that ask for a trained network, and what may have gone wrong with it."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -84,14 +84,10 @@ class Trained:
             return Verdict(WRONG, f"its output should have shape {wanted[1:]}, yours is {yours}.")
         seconds = _seconds(model, images)
         if seconds > self.seconds:
-            needed = f"judging it would take {seconds:.0f} s, more than the {self.seconds:.0f} s"
-            return Verdict(WRONG, f"{needed} allowed. A smaller model will do.")
+            return Verdict(WRONG, _too_slow(seconds, self.seconds))
         outputs = models.run(model, images)
         right = int(np.sum(outputs.argmax(axis=-1) == labels))
-        # Cut off, not rounded: 0.8796 must not look like the 0.880 that it misses.
-        found = (
-            f"accuracy ≈ {right * 1000 // len(labels) / 1000:.3f} on {len(labels):,} {self.noun}"
-        )
+        found = self._found(right, len(labels))
         if right / len(labels) < self.accuracy:
             scales = SCALES if self.pixels else {}
             why = _misconception(model, outputs, images, labels, scales) or self.hint
@@ -100,6 +96,53 @@ class Trained:
             if not holds(outputs, labels):
                 return Verdict(WRONG, f"{found}, but {hint}")
         return Verdict(CORRECT, f"{found}. {self.praise}".strip())
+
+    def _found(self, right, count):
+        # Cut off, not rounded: 0.8796 must not look like the 0.880 that it misses.
+        return f"accuracy ≈ {right * 1000 // count / 1000:.3f} on {count:,} {self.noun}"
+
+
+@dataclass(frozen=True)
+class Encoder(Trained):
+    """A Keras model whose features tell the classes of the checker's own images.
+
+    Each image is classified by its 20 nearest neighbours in a bank of labelled images.
+
+    Attributes:
+        images, hint, accuracy, parameters, must, seconds, praise, noun: as in `Trained`.
+        bank: returns the images of the bank and their labels, in the same form.
+    """
+
+    bank: Callable = field(kw_only=True)
+
+    def _verdict(self, model, images, labels):
+        from course_utils import transfer
+
+        one = models.call(model, images[:1])
+        shape = getattr(one, "shape", None)
+        if shape is None or len(shape) != 2:
+            yours = describe(one) if shape is None else f"of shape {tuple(shape[1:])}"
+            wanted = "its output should be a vector for each image"
+            return Verdict(WRONG, f"{wanted}, yours is {yours}.")
+        known, names = self.bank()
+        seconds = _seconds(model, images) * (1 + len(known) / len(images))
+        if seconds > self.seconds:
+            return Verdict(WRONG, _too_slow(seconds, self.seconds))
+        bank, features = models.run(model, known), models.run(model, images)
+        if not np.isfinite(bank).all() or not np.isfinite(features).all():
+            return Verdict(WRONG, "some features are not finite. Lower the learning rate.")
+        if np.allclose(features, features[:1], rtol=1e-3, atol=1e-6):
+            return Verdict(WRONG, "its features are the same for all images. It has collapsed.")
+        right = int(np.sum(transfer.nearest_labels(features, bank, names) == labels))
+        found = self._found(right, len(labels))
+        if right / len(labels) >= self.accuracy:
+            return Verdict(CORRECT, f"{found}. {self.praise}".strip())
+        return Verdict(WRONG, f"{found}, and {self.accuracy} is asked for: {self.hint}")
+
+
+def _too_slow(seconds, allowed):
+    needed = f"judging it would take {seconds:.0f} s, more than the {allowed:.0f} s"
+    return f"{needed} allowed. A smaller model will do."
 
 
 def _seconds(model, images):

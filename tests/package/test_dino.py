@@ -53,6 +53,13 @@ def test_crops_have_the_area_asked_for(ramps):
         assert 0.4 < np.mean(right < left) < 0.6  # half of them are mirrored
 
 
+def test_a_crop_of_everything_is_the_image_mirrored_or_not(ramps):
+    (crop,) = MultiCrop(9, 1, area=(1, 1), aspect=0, contrast=0, seed=5)(ramps[:, :, :, 1:])
+    left, right = np.asarray(crop)[:, :, 0, 0], np.asarray(crop)[:, :, -1, 0]
+    assert np.allclose(np.sort([left[:, 0], right[:, 0]], axis=0), [[0], [1]], atol=1e-6)
+    assert 0.4 < left.mean() < 0.6
+
+
 def test_a_crop_of_everything_is_the_image_in_other_tones():
     image = np.full((50, 4, 4, 3), 0.4, "float32")
     (crop,) = MultiCrop(4, 1, area=(1, 1), contrast=0.7, seed=2)(image)
@@ -77,6 +84,7 @@ def test_black_and_white_stay(level):
         ({"local_crops": -1}, "local_crops must be a whole number >= 0"),
         ({"area": (0.5, 0.4)}, "the largest area must be a finite number from 0.5 to 1, got 0.4"),
         ({"area": (0, 1)}, "the least area must be a finite number from 0.05 to 1"),
+        ({"aspect": -1}, "aspect must be a finite number >= 0"),
         ({"contrast": -1}, "contrast must be a finite number >= 0"),
     ],
 )

@@ -4,6 +4,7 @@ import importlib
 import inspect
 import itertools
 import pkgutil
+import re
 
 import keras
 import numpy as np
@@ -17,7 +18,7 @@ from strange_answers import STRANGE
 from course_utils import architectures, attention, exercises, transfer
 from course_utils.architectures.vit import ClassToken
 from course_utils.detection import boxes, metrics
-from course_utils.exercises import block_11, encoder_12
+from course_utils.exercises import block_11, chapter_13, encoder_12
 from course_utils.exercises.judge import find
 from course_utils.exercises.kinds import CORRECT, UNANSWERED, WRONG, Function, Verdict
 from course_utils.exercises.networks import Network
@@ -509,6 +510,28 @@ def test_a_small_transformer_cuts_and_attends(layer, hint):
     verdict = find("12.5").judge(keras.Model(images, keras.layers.Dense(10)(x)))
     assert verdict.status == WRONG
     assert hint in verdict.message
+
+
+def test_pixels_are_no_encoder_of_shifted_garments():
+    images = keras.Input((28, 28, 1))
+    pixels = keras.Model(images, keras.layers.Flatten()(keras.layers.Rescaling(1, -0.3)(images)))
+    message = find("13.4").judge(pixels).message
+    assert re.match(r"accuracy ≈ 0\.(3|40)\d+ on 1,000 garments, and 0\.44 is asked for: ", message)
+
+
+def test_a_probe_is_one_layer(monkeypatch):
+    monkeypatch.setattr(chapter_13, "_shipped", lambda: {"body": []})
+    is_linear = next(holds for hint, holds in find("13.5").must.items() if "one layer" in hint)
+    images = keras.Input((3,))
+    x = keras.layers.Dense(4, name="body")(images)
+    assert is_linear(keras.Model(images, keras.layers.Dense(2)(x)))
+    assert not is_linear(keras.Model(images, keras.layers.Dense(2)(keras.layers.Dense(3)(x))))
+
+
+def test_the_photos_of_a_probe_are_as_many_of_each_class():
+    images, labels = chapter_13.mirrored_photos()
+    assert images.shape == (40, 112, 112, 3)
+    assert np.bincount(labels).tolist() == [8] * 5
 
 
 def add_to_weights(model, *names):

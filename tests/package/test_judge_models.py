@@ -14,7 +14,7 @@ from course_utils.exercises import judge, models, trained
 from course_utils.exercises.judge import Exercises
 from course_utils.exercises.kinds import CORRECT, UNANSWERED, WRONG
 from course_utils.exercises.networks import Network
-from course_utils.exercises.trained import Trained
+from course_utils.exercises.trained import Encoder, Trained
 
 # A network ---------------------------------------------------------------------------------------
 
@@ -549,6 +549,56 @@ def two_outputs():
     inputs = keras.Input((8, 8, 1))
     x = layers.Dense(4)(layers.Flatten()(inputs))
     return keras.Model(inputs, {"a": x, "b": x})
+
+
+# A trained encoder -------------------------------------------------------------------------------
+
+ENCODER = Encoder(
+    lambda: quadrant_images(40),
+    "look at more images.",
+    accuracy=0.9,
+    praise="all four.",
+    bank=quadrant_images,
+)
+
+
+def test_an_encoder_is_judged_by_neighbours():
+    """The bright quarter decides, however strong it is."""
+    verdict = ENCODER.judge(by_hand(RIGHT / 10))
+    assert verdict.status == CORRECT
+    assert verdict.message == "accuracy ≈ 1.000 on 40 images. all four."
+
+
+def brightness():
+    """The same for each quarter, and a number that never changes."""
+    return by_hand(np.stack([RIGHT.sum(axis=1)] + 3 * [np.zeros(64)], axis=1), [0, 9, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: two_outputs(), "its output should be a vector for each image, yours is dict {"),
+        (
+            lambda: keras.Sequential([keras.Input((8, 8, 1)), layers.Conv2D(3, 2)]),
+            "its output should be a vector for each image, yours is of shape (7, 7, 3).",
+        ),
+        (lambda: by_hand(RIGHT * np.nan), "some features are not finite. Lower the learning rate."),
+        (lambda: by_hand(0 * RIGHT, [1, 2, 0, 4]), "its features are the same for all images. "),
+        (brightness, "accuracy ≈ 0."),
+    ],
+)
+def test_what_is_no_encoder(build, message):
+    verdict = ENCODER.judge(build())
+    assert verdict.status == WRONG
+    assert verdict.message.startswith(message)
+    assert not message.startswith("accuracy") or verdict.message.endswith(
+        " on 40 images, and 0.9 is asked for: look at more images."
+    )
+
+
+def test_an_encoder_that_takes_too_long_is_refused():
+    message = dataclasses.replace(ENCODER, seconds=0).judge(by_hand(RIGHT)).message
+    assert "more than the 0 s allowed. A smaller model will do." in message
 
 
 # What both kinds share ---------------------------------------------------------------------------
