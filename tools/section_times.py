@@ -87,10 +87,9 @@ def add_times(page):
 
 
 def main():
-    found = load() if TABLE.exists() else {}
     for path in execute.chapters(sys.argv[1:]):
         times = measure(path)
-        found = {key: value for key, value in found.items() if key[0] != path.stem}
+        found = {key: value for key, value in load().items() if key[0] != path.stem}
         found |= {(path.stem, section): value for section, value in times.items()}
         with TABLE.open("w", encoding="utf-8", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")
