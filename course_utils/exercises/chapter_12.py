@@ -238,6 +238,7 @@ def transformer():
     "a warm-up, a rate that falls, a few epochs on all 10,000 images; is the rate far from 0.002?",
     accuracy=0.75,
     parameters=(None, 70_000),
+    seconds=120.0,  # on a busy computer the estimate for the solution was 36
     must={
         "there is no attention in it.": encoder_12.attends,
         "its convolutions overlap: cut the image into patches, and leave the rest to attention.": (
