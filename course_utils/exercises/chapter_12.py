@@ -31,56 +31,62 @@ EXERCISES.answer(
         "a head keeps a weight for each pair of tokens.": [*RIGHT[:2], RIGHT[0]],
         "the photo is not square: 30 patches in a column, 20 in a row.": _counts(width=480),
     },
-    praise="halve the patch, and the last number grows sixteenfold.",
+    praise="halve the patch, and the last number grows nearly sixteenfold.",
 )
 
 
-def _cut(image, size):
-    """(H, W, C) -> (rows, size, columns, size, C)"""
-    height, width, channels = image.shape
-    return image.reshape(height // size, size, width // size, size, channels)
+def _attention(heads, rows, columns):
+    weights = rng.random((heads, 1 + rows * columns, 1 + rows * columns))
+    return weights / weights.sum(axis=-1, keepdims=True)
+
+
+def _neighbours(weights, grid, step, axis=0, mean=True, inside=True, first=1, asks=True):
+    """12.2, right or with some of its faults."""
+    shares = []
+    for here in np.ndindex(*grid):
+        row, column = here[0] + step[0], here[1] + step[1]
+        there = row * grid[1] + column
+        if inside and not (0 <= row < grid[0] and 0 <= column < grid[1]):
+            continue
+        if 0 <= there < grid[0] * grid[1]:
+            pair = first + here[0] * grid[1] + here[1], first + there
+            shares.append(weights[:, *(pair if asks else pair[::-1])])
+    return np.sum(shares, axis=0) / (len(shares) if mean else weights.shape[1] - 1)
 
 
 @EXERCISES.function(
     "12.2",
-    "which axis counts rows of patches, which the rows within one? Bring the two that count "
-    "patches to the front before the last reshape.",
+    "take [CLS] out, and give the patches two axes, rows and columns, on both sides: who looks, "
+    "and at whom.",
     cases=[
-        (rng.random((6, 9, 2)), 3),
-        (rng.random((4, 2, 3)), 2),
-        (rng.random((5, 5, 1)), 5),
-        (rng.integers(0, 256, (8, 12, 3)).astype("uint8"), 4),
+        (_attention(2, 3, 4), (3, 4), (0, 1)),
+        (_attention(3, 4, 2), (4, 2), (-1, 0)),
+        (_attention(1, 3, 5), (3, 5), (1, -2)),
+        (_attention(2, 2, 3), (2, 3), (0, 0)),
     ],
     mistakes={
-        "`reshape` alone cuts the list of all pixels into pieces; a patch is a square.": (
-            lambda image, size: image.reshape(-1, size * size * image.shape[2])
+        "[CLS] stands in front: the first patch is token 1.": (
+            lambda *case: _neighbours(*case, first=0)
         ),
-        "the patches come column by column; read row by row.": lambda image, size: (
-            _cut(image, size).transpose(2, 0, 1, 3, 4).reshape(-1, size * size * image.shape[2])
+        "this is how much the neighbour looks at the patch; it should be the other way round.": (
+            lambda *case: _neighbours(*case, asks=False)
         ),
-        "the pixels within a patch come column by column.": lambda image, size: (
-            _cut(image, size).transpose(0, 2, 3, 1, 4).reshape(-1, size * size * image.shape[2])
+        "a patch at the edge has no neighbour beyond it: the next in the sequence is the first of "
+        "the next row.": lambda *case: _neighbours(*case, inside=False),
+        "take the mean over those patches only that have such a neighbour.": (
+            lambda *case: _neighbours(*case, mean=False)
         ),
-        "within a patch the channels come first; the three of a pixel belong together.": (
-            lambda image, size: (
-                _cut(image, size).transpose(0, 2, 4, 1, 3).reshape(-1, size**2 * image.shape[2])
-            )
+        "`step` is (down, right); yours goes right first.": lambda weights, grid, step: _neighbours(
+            weights, grid, step[::-1]
         ),
-        "each patch should be one flat vector.": lambda image, size: (
-            _cut(image, size).swapaxes(1, 2).reshape(-1, size, size, image.shape[2])
-        ),
-        "the rows and columns of patches should be one axis: (T, size * size * C).": (
-            lambda image, size: (
-                _cut(image, size)
-                .swapaxes(1, 2)
-                .reshape(image.shape[0] // size, image.shape[1] // size, -1)
-            )
+        "one number for each head; do not average over the heads.": lambda *case: np.mean(
+            _neighbours(*case)
         ),
     },
-    praise="Behind it a dense layer, and you have the convolution of stride `size`.",
+    praise="With it you find the local heads of any vision transformer.",
 )
-def patches(image, size):
-    return _cut(image, size).swapaxes(1, 2).reshape(-1, size * size * image.shape[2])
+def to_neighbour(weights, grid, step):
+    return _neighbours(weights, grid, step)
 
 
 def _resized(grid, after, offset=0.5, nearest=False):
@@ -101,6 +107,19 @@ def _positions(positions, before, after, **faults):
     return np.concatenate([positions[:1], grid.reshape(-1, positions.shape[1])])
 
 
+def _by_keras(positions, before, after, **options):
+    import keras
+
+    grid = keras.ops.image.resize(positions[1:].reshape(*before, -1), after, **options)
+    return np.concatenate([positions[:1], np.reshape(grid, (-1, positions.shape[1]))])
+
+
+def _by_the_package(*case):
+    from course_utils.architectures.vit import interpolate_positions
+
+    return interpolate_positions(*case)
+
+
 def _tables(rows, columns, width):
     return rng.normal(size=(1 + rows * columns, width))
 
@@ -114,6 +133,7 @@ def _tables(rows, columns, width):
         (_tables(2, 3, 2), (2, 3), (5, 4)),
         (_tables(5, 2, 3), (5, 2), (5, 2)),
         (_tables(1, 3, 4), (1, 3), (2, 7)),
+        (_tables(6, 8, 3), (6, 8), (3, 3)),
     ],
     tolerance=1e-5,
     mistakes={
@@ -121,6 +141,9 @@ def _tables(rows, columns, width):
             lambda positions, before, after: np.concatenate(
                 [positions.mean(axis=0, keepdims=True), _positions(positions, before, after)[1:]]
             )
+        ),
+        "[CLS] stands behind the patches; it should stay the first.": (
+            lambda *case: np.roll(_positions(*case), -1, axis=0)
         ),
         "[CLS] is missing at the front.": (
             lambda positions, before, after: _positions(positions, before, after)[1:]
@@ -143,6 +166,13 @@ def _tables(rows, columns, width):
                 ]
             )
         ),
+        "this blurs where the table shrinks: no antialiasing.": (
+            lambda *case: _by_keras(*case, antialias=True)
+        ),
+        "this is bicubic interpolation; go linearly.": (
+            lambda *case: _by_keras(*case, interpolation="bicubic")
+        ),
+        "this is bicubic interpolation, as the package has it; go linearly.": _by_the_package,
         "this takes the nearest vector; go linearly from one to the next.": (
             lambda *case: _positions(*case, nearest=True)
         ),
@@ -163,6 +193,9 @@ def resize_positions(positions, before, after):
     parameters=139_018,
     outputs="logits",
     must={
+        "this is not mended but built of other parts: keep Keras' `MultiHeadAttention`.": (
+            encoder_12.attends_by_keras
+        ),
         "the answer is read off a patch; only [CLS] is there for it.": encoder_12.differs(read=-1),
         "the skip connection around the attention is missing still.": (
             encoder_12.differs(skip=False)
@@ -205,6 +238,7 @@ def transformer():
     "a warm-up, a rate that falls, a few epochs on all 10,000 images; is the rate far from 0.002?",
     accuracy=0.75,
     parameters=(None, 70_000),
+    seconds=120.0,  # on a busy computer the estimate for the solution was 36
     must={
         "there is no attention in it.": encoder_12.attends,
         "its convolutions overlap: cut the image into patches, and leave the rest to attention.": (

@@ -58,6 +58,12 @@ def attends(model):
     return any(hasattr(layer, "num_heads") for layer in models.all_layers(model))
 
 
+def attends_by_keras(model):
+    """Whether a model has a layer of Keras' own attention for each block."""
+    kinds = [type(layer).__name__ for layer in models.all_layers(model)]
+    return kinds.count("MultiHeadAttention") == DEPTH
+
+
 def only_cuts(model):
     """Whether no convolution of a model has windows that overlap."""
     kinds = ("Conv1D", "Conv2D", "DepthwiseConv2D", "SeparableConv2D")

@@ -120,13 +120,9 @@ HARMLESS = {
         ),
     },
     "12.2": {
-        "cut = image.reshape(height // size, size, width // size, channels, size)": (
-            "the last two axes become one again"
-        ),
-        "return cut.swapaxes(1, 2).reshape(-2, size * size * channels)": (
+        "patches = weights[:, 1:, 1:].reshape(-2, *grid, *grid)": (
             "NumPy finds the length for any negative number"
         ),
-        "return cut.swapaxes(2, 1).reshape(-1, size * size * channels)": "the same",
     },
     "12.3": {
         "return np.concatenate([positions[:1], grid.reshape(-2, positions.shape[1])])": (

@@ -221,9 +221,11 @@ def cost_by_keras(asking, width, answering, other_width, heads):
     return model.count_params(), architectures.multiply_adds(model), weights
 
 
-def patches_by_keras(image, size):
-    found = ops.image.extract_patches(image.astype("float32"), size)
-    return ops.reshape(found, (-1, found.shape[-1]))
+def neighbours_by_masks(weights, grid, step):
+    """The pairs of patches that are one step apart, as booleans (T, T)."""
+    places = np.stack(np.divmod(np.arange(grid[0] * grid[1]), grid[1]), axis=1)
+    pairs = (places - places[:, np.newaxis] == step).all(axis=-1)
+    return weights[:, 1:, 1:][:, pairs].mean(axis=1)
 
 
 def positions_by_keras(positions, before, after):
@@ -260,7 +262,7 @@ def positions_by_keras(positions, before, after):
         ("11.3", multi_head_by_einsum),
         ("11.4", cost_by_keras),
         ("12.1", (601, 526_464, 361_201)),
-        ("12.2", patches_by_keras),
+        ("12.2", neighbours_by_masks),
         ("12.3", positions_by_keras),
     ],
 )
@@ -295,7 +297,8 @@ def test_a_transformer_of_other_layers_is_right():
     x = keras.layers.Dense(64)(ops.reshape(ops.image.extract_patches(x, 7), (-1, 16, 49)))
     x = attention.LearnedPositions()(ClassToken()(x))
     for _ in range(4):
-        x = x + attention.AttentionHeads(4, 16)(keras.layers.LayerNormalization(epsilon=1e-6)(x))[0]
+        y = keras.layers.LayerNormalization(epsilon=1e-6)(x)
+        x = x + keras.layers.MultiHeadAttention(num_heads=4, key_dim=16, value_dim=16)(y, y)
         y = keras.layers.Conv1D(128, 1)(keras.layers.LayerNormalization(epsilon=1e-6)(x))
         x = x + keras.layers.Dense(64)(ops.gelu(y, approximate=False))
     x = keras.layers.LayerNormalization(epsilon=1e-6)(x)
@@ -491,6 +494,18 @@ def test_a_transformer_that_computes_something_else_is_refused():
     verdict = find("12.4").judge(model)
     assert verdict.status == WRONG
     assert "does not compute" in verdict.message
+
+
+def test_the_transformer_of_the_chapter_is_not_the_one_to_mend():
+    three_channels = architectures.vit(28, 7, 64, 4, 4, num_classes=10, mlp_dim=128)
+    body = keras.Model(three_channels.layers[2].output, three_channels.get_layer("logits").output)
+    images = keras.Input((28, 28, 1))
+    tokens = keras.layers.Reshape((-1, 64))(keras.layers.Conv2D(64, 7, strides=7)(images))
+    model = keras.Model(images, body(tokens))
+    assert model.count_params() == encoder_12.build().count_params()
+    verdict = find("12.4").judge(model)
+    assert verdict.status == WRONG
+    assert "keep Keras' `MultiHeadAttention`" in verdict.message
 
 
 @pytest.mark.parametrize(
