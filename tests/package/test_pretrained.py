@@ -106,6 +106,7 @@ class TestEfficientnetLite0:
         assert model.output_shape == (None, 1000)
         assert model.output_names == ["predictions"]
         assert backbone.output_shape == (None, 4, 6, 1280)
+        keras.utils.clear_session()  # else the reference's layers are numbered on
         with untraced():
             reference = without_weights(keras.applications.EfficientNetB0, weights=None)
         names = {layer.name for layer in model.layers}
