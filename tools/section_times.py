@@ -18,6 +18,7 @@ from docutils.nodes import make_id
 
 TABLE = Path(__file__).with_suffix(".csv")
 HEADING = re.compile(r"^(#{1,3}) (.+)$", re.MULTILINE)
+FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)  # where # begins a comment
 WORDS_A_MINUTE = 200
 SECONDS_A_LINE = 3  # of code
 SECONDS_A_FIGURE = 15
@@ -28,7 +29,7 @@ def sections(notebook):
     inside, found = [], []
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            for marks, title in HEADING.findall(cell.source):
+            for marks, title in HEADING.findall(FENCED.sub("", cell.source)):
                 inside = [*inside[: len(marks) - 1], make_id(title)]
         found.append(tuple(inside))
     return found

@@ -18,7 +18,7 @@ def test_a_cell_stands_in_its_section_and_in_those_around_it():
         cells=[
             new_markdown_cell("# A chapter"),
             new_code_cell("1"),
-            new_markdown_cell("## One\n\ntext\n\n### It's a part"),
+            new_markdown_cell("## One\n\n```python\n# pip install a\n```\n\n### It's a part"),
             new_code_cell("2"),
             new_markdown_cell("## Two"),
             new_code_cell("# no heading"),
