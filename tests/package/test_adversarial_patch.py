@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 from keras import ops
 
-from course_utils.adversarial import patch_success, place_patch, random_places, train_patch
+from course_utils import data, pretrained
+from course_utils.adversarial import (
+    patch_success,
+    place_patch,
+    random_places,
+    toaster_patch,
+    train_patch,
+)
 
 BLACK = np.zeros((1, 9, 12, 3), np.float32)
 
@@ -153,3 +160,17 @@ def test_training_refuses_what_makes_no_sense(changed, message):
     }
     with pytest.raises(ValueError, match=message):
         train_patch(**(options | changed))
+
+
+def test_the_shipped_patch_makes_toasters():
+    patch = toaster_patch()
+    assert patch.shape == (80, 80, 3)
+    assert patch.dtype == np.float32
+    assert patch.min() >= 0
+    assert 0.9 < patch.max() <= 1
+    photos = data.photo_set(224)[1][0][::15]
+    toaster = pretrained.class_names().index("toaster")
+    places = random_places(len(photos), (224, 224), (80, 100), seed=0)
+    network = pretrained.efficientnet_lite0()
+    assert patch_success(network, photos, patch, toaster, places) > 0.3
+    assert patch_success(network, photos, np.full_like(patch, 0.5), toaster, places) == 0
