@@ -20,12 +20,11 @@ window.addEventListener("message", ({ source, data }) => {
 // What is too wide scrolls within itself; then, and only then, it is a tab stop. The theme does it for
 // code, but not when a folded solution opens.
 const WIDE = "div.math, .pst-scrollable-table-container, .bd-article pre, .cell_output > .output";
-const watchWidth = new ResizeObserver((entries) => {
-  for (const { target } of entries) {
-    if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
-    else target.removeAttribute("tabindex");
-  }
-});
+const reachable = (box) => {
+  if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+  else box.removeAttribute("tabindex");
+};
+const watchWidth = new ResizeObserver((entries) => entries.forEach(({ target }) => reachable(target)));
 
 document.addEventListener("DOMContentLoaded", () => {
   for (const lab of labs()) {
@@ -39,9 +38,10 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const link of document.querySelectorAll("a[data-course-page]")) {
     link.href = document.documentElement.dataset.content_root + link.dataset.coursePage;
   }
-  for (const box of document.querySelectorAll(WIDE)) {
-    watchWidth.observe(box);
-  }
+  const boxes = document.querySelectorAll(WIDE);
+  boxes.forEach((box) => watchWidth.observe(box));
+  // A formula grows when its fonts come, and its box does not.
+  document.fonts.addEventListener("loadingdone", () => boxes.forEach(reachable));
   // The theme's label would hide the words that stand on the button.
   for (const summary of document.querySelectorAll("details.hide > summary")) {
     summary.removeAttribute("aria-label");
