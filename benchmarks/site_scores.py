@@ -13,7 +13,7 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path += [str(ROOT / "tools"), str(ROOT / "tests")]
+sys.path.append(str(ROOT / "tools"))
 SITE = ROOT / "_build" / "html"
 LIGHTHOUSE = "lighthouse@12.8.2"
 PAGES = ("book/index.html", "book/03_convolution.html", "book/12_vision_transformers.html")
@@ -60,7 +60,7 @@ def bench_site():
 
     Without Node, Chromium or a built site it says so, and passes.
     """
-    from browser import find_chromium
+    from screenshots import find_chromium
 
     needed = {"Node": shutil.which("npx"), "Chromium": find_chromium(), "make book": SITE.is_dir()}
     if lacking := [name for name, found in needed.items() if not found]:

@@ -68,4 +68,4 @@ class Contrastive(keras.Model):
             loss = nt_xent(*vectors, self.temperature)
         weights = self.network.trainable_variables
         self.optimizer.apply(tape.gradient(loss, weights), weights)
-        return {"nt_xent": loss}  # for "loss" Keras would report a loss of its own, 0
+        return {"nt_xent": loss}  # in place of "loss" alone Keras would report its own, 0

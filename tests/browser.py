@@ -1,16 +1,13 @@
 """A headless Chromium for the checks of pages; no request of theirs leaves this machine."""
 
 import os
-import shutil
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import sync_playwright
+from screenshots import find_chromium
 
-# A file, since .ci/run reads it where there is no Python yet.
-NAMES = Path(__file__).with_name("browser_names.txt").read_text(encoding="utf-8").split()
 MISSING = "browser checks skipped: no Chromium found (apt-get install chromium)"
 FLAGS = [
     "--no-sandbox",
@@ -20,11 +17,6 @@ FLAGS = [
     "--disable-site-isolation-trials",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
-
-
-def find_chromium():
-    """Path of the machine's Chromium or Chrome, or None."""
-    return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
 def stays_here(url):

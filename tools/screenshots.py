@@ -12,14 +12,20 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 SITE = Path(os.environ.get("SITE", "_build/html")).resolve()
-NAMES = (Path(__file__).parents[1] / "tests" / "browser_names.txt").read_text().split()
+# A file, since .ci/run reads it where there is no Python yet.
+NAMES = Path(__file__).parents[1].joinpath("tests", "browser_names.txt").read_text().split()
 WIDTHS = {"wide": 1280, "phone": 360}
 SLICE = 1800
 
 
+def find_chromium():
+    """Path of the machine's Chromium or Chrome, or None."""
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
 def launched(playwright):
     """This machine's Chromium or Chrome, headless."""
-    chromium = next(filter(None, map(shutil.which, NAMES)), None)
+    chromium = find_chromium()
     if chromium is None:
         sys.exit(f"needs a browser on the path, one of {', '.join(NAMES)}")
     args = ["--no-sandbox", "--disable-gpu"]

@@ -44,7 +44,7 @@ def ignored(size, kernel, stride):
 
 
 def _walk(layers, further):
-    """The field where `further` says what a layer adds, times the jump, and its own step."""
+    """The field if `further` says what a layer adds, times the jump, and its own step."""
     field, jump = 1, 1
     for layer in layers:
         more, apart = further(*layer)
@@ -89,11 +89,7 @@ def _jump_too_early(layers):
     },
 )
 def field_with_dilation(layers):
-    field, jump = 1, 1
-    for kernel, stride, dilation in layers:
-        field += dilation * (kernel - 1) * jump
-        jump *= stride
-    return field
+    return _walk(layers, lambda kernel, stride, dilation: (dilation * (kernel - 1), stride))
 
 
 KERNEL_IN_BOX = np.array([[0.2, -0.7, 0.4], [1.1, 0.3, -0.5], [-0.9, 0.6, 0.1]], "float32")

@@ -84,9 +84,7 @@ def _missed(threshold=_threshold, of_kind=np.mean, passes=np.greater_equal, best
     "95 %.",
 )
 def most_missed(known, unknown):
-    threshold = np.sort(known)[len(known) // 20]
-    shares = [np.mean(scores >= threshold) for scores in unknown]
-    return np.argmax(shares), max(shares)
+    return _missed()(known, unknown)
 
 
 @EXERCISES.trained(
@@ -285,10 +283,4 @@ def looks_at_red(images):
     praise="It asks any classifier what its answer depends on.",
 )
 def depends_on(confidence, images, masks):
-    falls = []
-    for part in (masks, 1 - masks):
-        mean = np.sum(part * images, axis=(1, 2), keepdims=True)
-        mean = mean / np.sum(part, axis=(1, 2), keepdims=True)
-        flat = part * mean + (1 - part) * images
-        falls.append(np.mean(confidence(images) - confidence(flat)))
-    return tuple(falls)
+    return _falls()(confidence, images, masks)

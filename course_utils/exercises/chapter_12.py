@@ -40,7 +40,7 @@ def _attention(heads, rows, columns):
     return weights / weights.sum(axis=-1, keepdims=True)
 
 
-def _neighbours(weights, grid, step, axis=0, mean=True, inside=True, first=1, asks=True):
+def _neighbours(weights, grid, step, mean=True, inside=True, first=1, asks=True):
     """12.2, right or with some of its faults."""
     shares = []
     for here in np.ndindex(*grid):

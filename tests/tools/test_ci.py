@@ -7,8 +7,8 @@ import shutil
 import subprocess
 
 import pytest
-from browser import NAMES
 from files import ROOT
+from screenshots import NAMES
 
 NEEDED = ("make", "git", "chromium", "python3", "apt-get")
 
