@@ -14,7 +14,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 ROOT = Path(__file__).resolve().parents[1]
 sys.path += [str(ROOT / "tools"), str(ROOT / "tests")]
 
-SLOWEST = 3.0  # times keras.ops.conv
+# Side of an image -> times keras.ops.conv. The windows of the larger ones fit into no cache.
+SLOWEST = {32: 3.0, 224: 6.0}
 IMPORT_MILLISECONDS = 100
 SLOWEST_NMS = {1_000: 3.0, 10_000: 1.0}  # boxes -> times tf.image.non_max_suppression
 SCENES, SLOWEST_MAP = 5_000, 1 / 5  # images, times pycocotools
@@ -58,7 +59,7 @@ def bench_convolution(rounds):
     def with_keras(images, kernels, **settings):
         return np.asarray(keras.ops.conv(images, kernels, **settings))
 
-    print(f"conv2d / keras.ops.conv, best of {rounds}, at most {SLOWEST:.0f}x")
+    print(f"conv2d / keras.ops.conv, best of {rounds}")
     rng = np.random.default_rng(0)
     fast = True
     for image_shape, kernel_shape, stride, padding in CASES:
@@ -71,11 +72,13 @@ def bench_convolution(rounds):
         difference = np.abs(ours() - reference()).max()
         (cpu, wall), (reference_cpu, reference_wall) = best((ours, reference), rounds)
         cpu, wall = cpu / reference_cpu, wall / reference_wall
-        ok = max(cpu, wall) <= SLOWEST
+        bound = SLOWEST[image_shape[1]]
+        ok = max(cpu, wall) <= bound
         fast &= ok
         sizes = " * ".join("x".join(map(str, shape)) for shape in (image_shape, kernel_shape))
         ratios = f"CPU {cpu:5.2f}x  wall {wall:5.2f}x  difference {difference:.0e}"
-        print(f"  {sizes:28} /{stride} {padding:5}  {ratios}  {'ok' if ok else 'slow'}", flush=True)
+        verdict = f"at most {bound}x  {'ok' if ok else 'slow'}"
+        print(f"  {sizes:28} /{stride} {padding:5}  {ratios}  {verdict}", flush=True)
     return fast
 
 

@@ -11,6 +11,7 @@ import threading
 from functools import partial
 from http.server import ThreadingHTTPServer
 from pathlib import Path
+from statistics import median
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tools"))
@@ -18,6 +19,7 @@ SITE = ROOT / "_build" / "html"
 LIGHTHOUSE = "lighthouse@12.8.2"
 PAGES = ("book/index.html", "book/03_convolution.html", "book/12_vision_transformers.html")
 LEAST = {"performance": 0.95, "accessibility": 1.0, "best-practices": 1.0, "seo": 1.0}
+RUNS = 3  # of each page; their median counts
 SLOWEST_PAINT = 2500  # milliseconds
 TEXT = (".html", ".css", ".js", ".svg", ".json")
 
@@ -69,9 +71,15 @@ def bench_site():
     server = serve()
     passed = True
     for page in PAGES:
-        report = look(f"http://127.0.0.1:{server.server_address[1]}/{page}", needed["Chromium"])
-        scores = {name: report["categories"][name]["score"] for name in LEAST}
-        paint = report["audits"]["largest-contentful-paint"]["numericValue"]
+        address = f"http://127.0.0.1:{server.server_address[1]}/{page}"
+        reports = [look(address, needed["Chromium"]) for _ in range(RUNS)]
+        scores = {
+            name: median(report["categories"][name]["score"] for report in reports)
+            for name in LEAST
+        }
+        paint = median(
+            report["audits"]["largest-contentful-paint"]["numericValue"] for report in reports
+        )
         ok = all(scores[name] >= least for name, least in LEAST.items()) and paint <= SLOWEST_PAINT
         passed = passed and ok
         told = ", ".join(f"{name} {score:.2f}" for name, score in scores.items())

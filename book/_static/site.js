@@ -20,11 +20,15 @@ window.addEventListener("message", ({ source, data }) => {
 // What is too wide scrolls within itself; then, and only then, it is a tab stop. The theme does it for
 // code, but not when a folded solution opens.
 const WIDE = "div.math, .pst-scrollable-table-container, .bd-article pre, .cell_output > .output";
-const reachable = (box) => {
-  if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
-  else box.removeAttribute("tabindex");
+const reachable = (boxes) => {
+  // All are read before any is written to: a write in between would have the page laid out anew.
+  const wide = boxes.map((box) => box.scrollWidth > box.clientWidth);
+  boxes.forEach((box, index) => {
+    if (wide[index]) box.tabIndex = 0;
+    else if (box.hasAttribute("tabindex")) box.removeAttribute("tabindex");
+  });
 };
-const watchWidth = new ResizeObserver((entries) => entries.forEach(({ target }) => reachable(target)));
+const watchWidth = new ResizeObserver((entries) => reachable(entries.map(({ target }) => target)));
 
 document.addEventListener("DOMContentLoaded", () => {
   for (const lab of labs()) {
@@ -38,10 +42,10 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const link of document.querySelectorAll("a[data-course-page]")) {
     link.href = document.documentElement.dataset.content_root + link.dataset.coursePage;
   }
-  const boxes = document.querySelectorAll(WIDE);
+  const boxes = [...document.querySelectorAll(WIDE)];
   boxes.forEach((box) => watchWidth.observe(box));
   // A formula grows when its fonts come, and its box does not.
-  document.fonts.addEventListener("loadingdone", () => boxes.forEach(reachable));
+  document.fonts.addEventListener("loadingdone", () => reachable(boxes));
   // The theme's label would hide the words that stand on the button.
   for (const summary of document.querySelectorAll("details.hide > summary")) {
     summary.removeAttribute("aria-label");

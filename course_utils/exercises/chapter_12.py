@@ -54,6 +54,13 @@ def _neighbours(weights, grid, step, mean=True, inside=True, first=1, asks=True)
     return np.sum(shares, axis=0) / (len(shares) if mean else weights.shape[1] - 1)
 
 
+def _among_patches(weights):
+    """The weights between patches, as shares of what goes to patches."""
+    among = weights.copy()
+    among[:, 1:, 1:] /= among[:, 1:, 1:].sum(axis=-1, keepdims=True)
+    return among
+
+
 @EXERCISES.function(
     "12.2",
     "take [CLS] out, and give the patches two axes, rows and columns, on both sides: who looks, "
@@ -78,6 +85,9 @@ def _neighbours(weights, grid, step, mean=True, inside=True, first=1, asks=True)
         ),
         "`step` is (down, right); yours goes right first.": lambda weights, grid, step: _neighbours(
             weights, grid, step[::-1]
+        ),
+        "do not divide by what goes to patches: what goes to [CLS] is in the whole, too.": (
+            lambda weights, *case: _neighbours(_among_patches(weights), *case)
         ),
         "one number for each head; do not average over the heads.": lambda *case: np.mean(
             _neighbours(*case)

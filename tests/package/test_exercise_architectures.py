@@ -72,6 +72,18 @@ def test_without_batch_norm_or_dropout_the_mistakes_are_not_mended():
 
 
 @pytest.mark.parametrize(
+    ("momentum", "rate", "hint"),
+    [(0.9, 0.9, "share that is dropped"), (0.99, 0.1, "running averages"), (0.9, 0.1, "0.77 is")],
+)
+def test_both_numbers_are_to_be_mended(momentum, rate, hint):
+    norms = [layers.BatchNormalization(momentum=momentum) for _ in range(2)]
+    stack = layers.Conv2D(4, 3, strides=4), *norms, layers.Flatten(), layers.Dropout(rate)
+    verdict = judged("04.3", *stack, layers.Dense(10, activation="softmax"))
+    assert verdict.status == WRONG
+    assert hint in verdict.message
+
+
+@pytest.mark.parametrize(
     ("convolutions", "additions", "hint"),
     [(7, 4, "8 convolutions of 3 x 3"), (8, 3, "four additions"), (8, 4, "0.8 is asked for")],
 )

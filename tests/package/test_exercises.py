@@ -534,6 +534,16 @@ def test_pixels_are_no_encoder_of_shifted_garments():
     assert re.match(r"accuracy ≈ 0\.(3|40)\d+ on 1,000 garments, and 0\.44 is asked for: ", message)
 
 
+def test_an_untrained_encoder_of_shifted_garments_is_refused():
+    keras.utils.set_random_seed(0)
+    images = x = keras.Input((28, 28, 1))
+    for filters in (16, 32, 64):
+        x = keras.layers.Conv2D(filters, 3, strides=2, padding="same", use_bias=False)(x)
+        x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
+    untrained = keras.Model(images, keras.layers.GlobalAveragePooling2D()(x))
+    assert find("13.4").judge(untrained).status == WRONG
+
+
 def test_a_probe_is_one_layer(monkeypatch):
     monkeypatch.setattr(chapter_13, "_shipped", lambda: {"body": []})
     is_linear = next(holds for hint, holds in find("13.5").must.items() if "one layer" in hint)
