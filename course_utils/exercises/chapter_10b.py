@@ -280,7 +280,7 @@ def looks_at_red(images):
         "take the mean over the images, not their sum.": _falls(reduce=np.sum),
         "take the mean over the images, not the largest fall.": _falls(reduce=np.max),
     },
-    praise="It asks any classifier what its answer depends on.",
+    praise="it asks any classifier what its answer depends on.",
 )
 def depends_on(confidence, images, masks):
     return _falls()(confidence, images, masks)
