@@ -284,6 +284,20 @@ def test_pooling_in_place_of_convolutions_is_refused():
     assert "no pooling" in find("03.6").judge(model).message
 
 
+def test_a_stack_of_models_is_right():
+    stack = [keras.Input((64, 64, 3))]
+    for filters in (16, 32):
+        halve = keras.layers.Conv2D(filters, 3, strides=2, padding="same")
+        stack.append(keras.Sequential([halve, keras.layers.ReLU()]))
+    stack.append(keras.layers.SeparableConv2D(64, 3, dilation_rate=2, padding="same"))
+    assert_right("03.6", keras.Sequential(stack))
+
+
+def test_a_stack_for_images_of_any_size_is_right():
+    stack = NETWORKS["03.6"].builder()
+    assert_right("03.6", keras.models.clone_model(stack, keras.Input((None, None, 3))))
+
+
 def test_a_block_of_other_layers_is_right():
     x = inputs = keras.Input((197, 192))
     outward, inward = keras.layers.Dense(192), keras.layers.Conv1D(768, 1)

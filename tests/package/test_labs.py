@@ -361,6 +361,18 @@ def test_kernels_have_their_sums_at_every_size(lab):
     assert frame.evaluate("KERNELS['sobel-x'][1](3).map(row => row.map(parse))") == sobel
 
 
+@pytest.mark.parametrize(("weight", "drawn"), [(0.2, 51), (0.8, 204), (1, 255), (4, 255)])
+def test_a_kernel_that_darkens_shows_a_darker_picture(lab, weight, drawn):
+    script = """weight => {
+        state.image = square(13, () => 1);
+        state.texts = [["0", "0", "0"], ["0", String(weight), "0"], ["0", "0", "0"]];
+        compute();
+        return makeScale().paint(output[0][0]);
+    }"""
+    _, frame = lab
+    assert frame.evaluate(script, weight) == f"rgb({drawn},{drawn},{drawn})"
+
+
 def test_ones_own_kernel_keeps_its_numbers_when_its_size_changes(lab):
     _, frame = lab
     frame.get_by_label("Kernel row 1, column 2").fill("7")
