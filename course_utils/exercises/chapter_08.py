@@ -259,9 +259,8 @@ def denoiser():
             lambda model: sum(rows_found(model)) != 1
         ),
         "each of the two rows must lie within 0.1 of one of the answers, in each pixel. Was it "
-        "trained on means from 0.1 to 0.5, and for long enough?": lambda model: all(
-            rows_found(model)
-        ),
+        "trained on means from 0.1 to 0.5, and for long enough? Is the smaller error taken for "
+        "each row, not for a whole batch?": lambda model: all(rows_found(model)),
     },
     mistakes={
         "one answer can only be one of the two rows, or their average.": (
