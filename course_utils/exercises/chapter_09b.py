@@ -122,8 +122,8 @@ def assign(overlaps):
         "reshape from (rows, columns, anchors * numbers) straight away.": head_09b.is_local,
         "more than one garment in ten has no proposal at 0.5: train it, on both targets, and mind "
         "the anchors that the losses leave out.": head_09b.knows_objects,
-        "the proposals lie on the garments, but too few fit well, at 0.75: train the offsets "
-        "longer, or weight them more.": head_09b.moves_anchors,
+        "the proposals lie on the garments, but too few fit well, at 0.75: leave anchors "
+        "of -1 out, and train the offsets longer.": head_09b.moves_anchors,
     },
     mistakes={
         "both outputs should share the 3 x 3 convolution.": lambda: head_09b.build(shared=False),
