@@ -134,5 +134,5 @@ FIELDS = {
     "hint": "begin with the boxes, then take one class, and then one that does not occur.",
     "cases": _cases(),
     "mistakes": dict(_mistakes()),
-    "praise": "and the truth, handed in as detections, scores 1.",
+    "praise": "now the truth, handed in as detections, scores 1.",
 }

@@ -62,19 +62,19 @@ def _scenes():
 
 
 def _maps_of(images, name, layers):
-    """What layers of a shipped detector say of images."""
+    """What a layer of a shipped detector, or each of a list of layers, says of images."""
     import keras
 
     from course_utils.pretrained import detectors
 
     network = getattr(detectors, name)()
-    outputs = [network.get_layer(layer).output for layer in layers]
+    outputs = keras.tree.map_structure(lambda layer: network.get_layer(layer).output, layers)
     return keras.Model(network.input, outputs).predict(images, verbose=0)
 
 
 @functools.cache
 def _merged():
-    return _maps_of(_scenes()[0], "faster_rcnn", ["merged"])[0]
+    return _maps_of(_scenes()[0], "faster_rcnn", "merged")
 
 
 def covered(model):
@@ -119,7 +119,7 @@ def proposer():
     keras.utils.set_random_seed(0)
     model = build()
     model.compile(keras.optimizers.Adam(2e-3), losses)
-    maps = _maps_of(images, "faster_rcnn", ["merged"])[0]
+    maps = _maps_of(images, "faster_rcnn", "merged")
     targets = {name: targets[name] for name in losses}
     model.fit(maps, targets, batch_size=16, epochs=6, verbose=0)
     return model
@@ -202,7 +202,7 @@ def trained_heat_map():
         p = ops.clip(p, 1e-6, 1 - 1e-6)
         return ops.mean(-10 * y * ops.log(p) - (1 - y) * ops.log(1 - p))
 
-    network, names = detectors.ssd(), ("conv5_relu", "conv7_relu")
+    network, names = detectors.ssd(), ["conv5_relu", "conv7_relu"]
     images, truth = scenes.make_scenes(300, seed=7)
     keras.utils.set_random_seed(0)
     fine, coarse = keras.Input((ROWS, ROWS, 96)), keras.Input((ROWS // 2, ROWS // 2, 96))
