@@ -7,6 +7,7 @@ from cheaper import untraced
 from course_utils.detection import scenes, ssd
 from course_utils.detection.metrics import mean_average_precision
 from course_utils.exercises import broken_09b, evaluation_09, head_09b
+from course_utils.exercises.judge import find
 from course_utils.pretrained import detectors
 
 
@@ -82,3 +83,12 @@ def test_an_evaluation_without_faults_is_the_package_s():
 def test_the_evaluation_as_it_is_given_finds_nothing():
     planted = evaluation_09.faulty(shares=True, **dict.fromkeys(evaluation_09.QUIET, True))
     assert {planted(*case) for case in evaluation_09.FIELDS["cases"]} == {0}
+
+
+def test_the_confidence_of_the_shipped_yolo_is_known_by_its_order():
+    assert not head_09b.is_not_the_shipped_one(head_09b.heat_map())
+    assert head_09b.is_not_the_shipped_one(head_09b.heat_map(transposed=True))
+
+
+def test_proposals_that_nobody_trained_are_refused():
+    assert "has no proposal" in find("09b.3").judge(head_09b.build()).message
