@@ -120,6 +120,10 @@ def assign(overlaps):
         ),
         "the numbers of an anchor should come from its own position and the eight around it: "
         "reshape from (rows, columns, anchors * numbers) straight away.": head_09b.is_local,
+        "more than one garment in ten has no proposal at 0.5: train it, on both targets, and mind "
+        "the anchors that the losses leave out.": head_09b.knows_objects,
+        "the proposals lie on the garments, but too few fit well, at 0.75: leave anchors "
+        "of -1 out, and train the offsets longer.": head_09b.moves_anchors,
     },
     mistakes={
         "both outputs should share the 3 x 3 convolution.": lambda: head_09b.build(shared=False),
@@ -139,10 +143,10 @@ def assign(overlaps):
             lambda: head_09b.build(mixed=True)
         ),
     },
-    praise="this is figure 3 of the paper: two sliding layers on a common one.",
+    praise="figure 3 of the paper: two sliding layers on a common one, trained without a class.",
 )
-def head():
-    return head_09b.build()
+def proposer():
+    return head_09b.proposer()
 
 
 def _lowest(scores, hits, total, recall, order=-1, strict=False, among="total", missing=0.0):
@@ -230,6 +234,9 @@ EXERCISES.answer(
         "longer.": head_09b.finds_enough,
         "more than one hot cell in five has no garment: weight the cells with an object less, or "
         "train longer.": head_09b.is_precise_enough,
+        "this is the confidence of the shipped YOLO; train a head of your own.": (
+            head_09b.is_not_the_shipped_one
+        ),
     },
     mistakes={
         "it never reaches 0.5. To say nothing is cheap while nearly all cells are empty.": (
@@ -241,8 +248,11 @@ EXERCISES.answer(
         "nearly every cell is hot: to say yes everywhere finds all and tells nothing.": (
             lambda: head_09b.heat_map(hot=True)
         ),
+        "this is the shipped YOLO, with its confidence shifted: train a head of your own.": (
+            head_09b.heat_map
+        ),
     },
     praise="a map of centres. To count, take its peaks; each still wants a size and a name.",
 )
 def heat_map():
-    return head_09b.heat_map()
+    return head_09b.trained_heat_map()

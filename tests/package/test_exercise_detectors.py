@@ -1,4 +1,4 @@
-"""What the exercises on the three detectors measure: broken decoders, and heat maps of centres."""
+"""What the exercises on detection measure: evaluations, broken decoders, proposals, heat maps."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,8 @@ from cheaper import untraced
 
 from course_utils.detection import scenes, ssd
 from course_utils.detection.metrics import mean_average_precision
-from course_utils.exercises import broken_09b, head_09b
+from course_utils.exercises import broken_09b, evaluation_09, head_09b
+from course_utils.exercises.judge import find
 from course_utils.pretrained import detectors
 
 
@@ -70,3 +71,24 @@ def test_what_is_seen_of_a_heat_map(options, holds):
         head_09b.is_precise_enough,
     )  # fmt: skip
     assert tuple(function(model) for function in seen) == holds
+
+
+def test_an_evaluation_without_faults_is_the_package_s():
+    cases = evaluation_09.FIELDS["cases"]
+    right = [evaluation_09.evaluate(*case) for case in cases]
+    assert [evaluation_09.faulty()(*case) for case in cases] == pytest.approx(right)
+    assert right[2:] == pytest.approx([1, 0, 1])  # the truth handed in, nothing found, one object
+
+
+def test_the_evaluation_as_it_is_given_finds_nothing():
+    planted = evaluation_09.faulty(shares=True, **dict.fromkeys(evaluation_09.QUIET, True))
+    assert {planted(*case) for case in evaluation_09.FIELDS["cases"]} == {0}
+
+
+def test_the_confidence_of_the_shipped_yolo_is_known_by_its_order():
+    assert not head_09b.is_not_the_shipped_one(head_09b.heat_map())
+    assert head_09b.is_not_the_shipped_one(head_09b.heat_map(transposed=True))
+
+
+def test_proposals_that_nobody_trained_are_refused():
+    assert "has no proposal" in find("09b.3").judge(head_09b.build()).message
