@@ -229,8 +229,10 @@ EXERCISES.trained(
     "10.6",
     "train longer, on attacked images of all classes.",
     accuracy=0.7,
-    parameters=(None, 150_000),
+    parameters=(None, 30_000),
     must={
+        "it says the same to every image, attacked or not. Let the attack grow, train longer or "
+        "take another seed.": robust_10.tells_images_apart,
         "even ten steps of .5, with which no image is left, do not fool it. It withstands no "
         "attack: it hides its gradient.": robust_10.shows_its_gradient,
         "under ten steps of an attack with an epsilon of .1 it gets less than 40 % right. It has "

@@ -234,17 +234,21 @@ def test_a_dense_layer_with_a_bias_and_one_with_another_activation(batch):
             np.testing.assert_allclose(logits, model(x), rtol=1e-5)
 
 
-def test_softmax_of_another_layer_or_model_is_found_by_its_values():
-    inner = softmax_after(linear())["layer"]
-    for last in (inner, layers.Conv1D(2, 1, activation="softmax")):
-        model = keras.Sequential([keras.Input((4,)), *([last] if last is inner else [])])
-        if last is not inner:
-            images = keras.Input((4,))
-            x = last(layers.Reshape((1, 4))(images))
-            model = keras.Model(images, layers.Flatten()(x))
-            last.set_weights([WEIGHTS[np.newaxis], np.zeros(2)])
-        logits = np.array(logits_of(model, IMAGES, [0])(IMAGES))
-        np.testing.assert_allclose(logits[:, 0] - logits[:, 1], margins(IMAGES), rtol=1e-5)
+@pytest.mark.parametrize("last", ["model", "convolution", "einsum"])
+def test_softmax_of_another_layer_or_model_is_found_by_its_values(last):
+    images = keras.Input((4,))
+    if last == "model":
+        outputs = softmax_after(linear())["layer"](images)
+    elif last == "convolution":
+        layer = layers.Conv1D(2, 1, activation="softmax")
+        outputs = layers.Flatten()(layer(layers.Reshape((1, 4))(images)))
+        layer.set_weights([WEIGHTS[np.newaxis], np.zeros(2)])
+    else:
+        layer = layers.EinsumDense("ab,bc->ac", 2, activation="softmax")
+        outputs = layer(images)
+        layer.set_weights([WEIGHTS])
+    logits = np.array(logits_of(keras.Model(images, outputs), IMAGES, [0])(IMAGES))
+    np.testing.assert_allclose(logits[:, 0] - logits[:, 1], margins(IMAGES), rtol=1e-5)
 
 
 def test_the_loss_is_the_exponent_of_the_cross_entropy():

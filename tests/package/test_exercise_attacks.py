@@ -1,6 +1,7 @@
 """What the exercises of chapter 10 that ask for a model accept and refuse."""
 
 import keras
+import numpy as np
 import pytest
 from exercise_cells import answer_of, sources
 from keras import ops
@@ -66,6 +67,21 @@ def test_a_gradient_that_is_only_hidden_is_no_robustness():
     assert robust_10.is_no_easier_for_others(network)
 
 
+def test_a_network_that_collapsed_is_refused():
+    constant = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten()])
+    constant.add(keras.layers.Dense(10, kernel_initializer="zeros"))
+    verdict = find("10.6").judge(constant)
+    assert verdict.status == WRONG
+    assert "the same to every image" in verdict.message
+
+
+def test_what_an_attack_leaves_is_found_again_when_the_weights_have_changed():
+    network = before_garments(lambda images: images)
+    left = robust_10._left(network)
+    network.set_weights([np.zeros_like(weight) for weight in network.get_weights()])
+    assert robust_10._left(network) != left
+
+
 def test_a_network_that_saw_no_attack_is_refused():
     network = before_garments(lambda images: images)
     assert not robust_10.withstands_ten_steps(network)
@@ -73,4 +89,4 @@ def test_a_network_that_saw_no_attack_is_refused():
     assert not robust_10.is_no_easier_for_others(hidden(network))
     verdict = find("10.6").judge(network)
     assert verdict.status == WRONG
-    assert "150,000 parameters" in verdict.message
+    assert "30,000 parameters" in verdict.message
