@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from course_utils.exercises import models
 from course_utils.exercises.judge import Exercises
 
 EXERCISES = Exercises()
@@ -92,26 +93,35 @@ def shortcut(x, channels):
     return _shortcut(x, channels)
 
 
-def _excited(squeeze=True, units=8, shortcut=True):
-    """A residual block with squeeze-and-excitation, or nearly."""
+def _excited(squeeze=True, units=8, shortcut=True, inside="relu", dense="relu", last="relu"):
+    """A residual block with squeeze-and-excitation, or nearly; the last three are activations."""
     import keras
     from keras import layers
 
     x = y = keras.Input((14, 14, 32))
-    for relu in (True, False):
+    for activation in (inside, "linear"):
         y = layers.Conv2D(32, 3, padding="same", use_bias=False)(y)
-        y = layers.BatchNormalization()(y)
-        y = layers.ReLU()(y) if relu else y
+        y = layers.Activation(activation)(layers.BatchNormalization()(y))
     weights = layers.GlobalAveragePooling2D(keepdims=True)(y) if squeeze else y
-    weights = layers.Dense(units, activation="relu")(weights)
+    weights = layers.Dense(units, activation=dense)(weights)
     weights = layers.Dense(32, activation="sigmoid")(weights)
     y = layers.Multiply()([y, weights])
     y = layers.Add()([x, y]) if shortcut else y
-    return keras.Model(x, layers.ReLU()(y))
+    return keras.Model(x, layers.Activation(last)(y))
 
 
 def _activations(model):
     return [getattr(getattr(one, "activation", None), "__name__", "") for one in model.layers]
+
+
+def _agrees(model, **faults):
+    """Whether the block with these faults, given the model's weights, computes the same."""
+    images = np.random.default_rng(0).normal(1, 2, (2, 14, 14, 32))
+    return models.computes_the_same(model, _excited(**faults), images)
+
+
+def _differs(**faults):
+    return lambda model: not _agrees(model, **faults)
 
 
 @EXERCISES.network(
@@ -124,6 +134,10 @@ def _activations(model):
     must={
         "each weight lies between 0 and 1 by itself: a sigmoid, not a softmax, which sums to "
         "1.": lambda model: "sigmoid" in _activations(model),
+        "the first BatchNorm has a ReLU behind it.": _differs(inside="linear"),
+        "a ReLU follows the addition.": _differs(last="linear"),
+        "the dense layer of 8 units has a ReLU.": _differs(dense="linear"),
+        "its layers are right, what they compute is not: is each activation in its place?": _agrees,
     },
     mistakes={
         "these are weights for each position. Squeeze first: one average a channel.": (

@@ -409,6 +409,26 @@ def without_attention(model):
             "by itself: a sigmoid",
         ),
         (
+            "05b.4",
+            lambda model: setattr(model.layers[3], "activation", keras.activations.linear),
+            "first BatchNorm has a ReLU",
+        ),
+        (
+            "05b.4",
+            lambda model: setattr(model.layers[6], "activation", keras.activations.relu),
+            "each activation in its place",
+        ),
+        (
+            "05b.4",
+            lambda model: setattr(model.layers[-1], "activation", keras.activations.linear),
+            "follows the addition",
+        ),
+        (
+            "05b.4",
+            lambda model: setattr(model.layers[-5], "activation", keras.activations.linear),
+            "8 units has a ReLU",
+        ),
+        (
             "06.2",
             lambda model: setattr(model.layers[0], "trainable", True),
             "be frozen",
