@@ -85,7 +85,7 @@ def test_both_numbers_are_to_be_mended(momentum, rate, hint):
 
 @pytest.mark.parametrize(
     ("convolutions", "additions", "hint"),
-    [(7, 4, "8 convolutions of 3 x 3"), (8, 3, "four additions"), (8, 4, "0.8 is asked for")],
+    [(7, 4, "8 convolutions of 3 x 3"), (8, 3, "four additions"), (8, 4, "0.75 is asked for")],
 )
 def test_a_residual_network_has_blocks(convolutions, additions, hint):
     x = images = keras.Input((28, 28, 1))
