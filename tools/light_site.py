@@ -31,6 +31,8 @@ SETTINGS = re.compile(
 )
 PICTURE = re.compile(r'<img\b[^>]*? src="([^"]*_images/[^"]+\.(?:png|jpe?g))"[^>]*>')
 LAB = re.compile(r'(<div class="course-lab"><iframe\b[^>]*?) srcdoc="([^"]*)"')
+# Names, module names, punctuation and spaces of code have the colour of the block around them.
+PLAIN_CODE = re.compile(r'<span class="(?:n|nn|p|w)">([^<]*)</span>')
 PAGE_ONLY = {"searchtools.js", "language_data.js", "searchindex.js"}  # of the search page
 CANONICAL = re.compile(r'<link rel="canonical" href="([^"]+)"')
 LEAD = re.compile(
@@ -54,6 +56,7 @@ def lighten(site):
     sizes = shrink_pictures(site / "_images")
     texts = {path: lazy_pictures(text, sizes) for path, text in texts.items()}
     texts = {path: lazy_labs(text, site / "_static" / "labs") for path, text in texts.items()}
+    texts = {path: PLAIN_CODE.sub(r"\1", text) for path, text in texts.items()}
     for path, text in bundle(site, texts).items():
         described = describe(text, path.relative_to(site).as_posix())
         path.write_text(described, encoding="utf-8")

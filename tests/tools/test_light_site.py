@@ -22,6 +22,7 @@ PAGE = """<!DOCTYPE html><html><head>
   </head><body><img class="logo__image" src="logo.svg">
 <h1>for print</h1><article><h1>A<a class="headerlink" href="#a">#</a></h1>
 <p>A <b>short</b> start, 1 &lt; 2.</p><h2>Next</h2><p>More.</p>
+<pre><span class="n">x</span><span class="o">=</span><span class="p">(</span></pre>
 <p class="kept also">x</p><span class="math notranslate nohighlight">\\(a &lt; b\\)</span>
 <img alt="noise" src="../_images/noise.png"/> <a href="../_images/noise.png">large</a>
 <img alt="dot" src="../_images/dot.png" style="width: 1rem" />
@@ -72,6 +73,7 @@ def test_a_site_becomes_light(site):
     assert page.count(".css") == page.count("src=") - 4 == 1  # besides four pictures
     assert "<script>\nearly();\n</script>" in page
     assert "pagename" not in page
+    assert '<pre>x<span class="o">=</span>(</pre>' in page
     css = (site / "_static" / css).read_text()
     assert "gone" not in css
     assert css.index('url("file.png")') < css.index("kept{color: red}")
