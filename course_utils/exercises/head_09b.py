@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from course_utils.exercises import head_09
+from course_utils.exercises import head_09, models
 from course_utils.exercises.head_09 import ROWS, noise, outputs
 
 ANCHORS, CHANNELS = 9, 96
@@ -77,12 +77,12 @@ def _merged():
     return _maps_of(_scenes()[0], "faster_rcnn", "merged")
 
 
+@models.once
 def covered(model):
     """The IoU of each garment in the checker's scenes with the best of a model's 24 proposals."""
     from course_utils.detection import boxes, faster_rcnn
-    from course_utils.exercises.models import call
 
-    outputs = call(model, _merged())
+    outputs = models.call(model, _merged())
     regions = np.array(faster_rcnn.Proposals()(outputs["objectness"], outputs["offsets"]))
     pairs = zip(_scenes()[1], regions, strict=True)
     return np.concatenate([boxes.iou(one["boxes"], some).max(axis=1) for one, some in pairs])
@@ -125,11 +125,15 @@ def proposer():
     return model
 
 
-def _hot(model):
-    """Cells (N, 12, 12) that a model says to hold a centre."""
-    from course_utils.exercises.models import run
+@models.once
+def _map_of_scenes(model):
+    """What a model says of the checker's scenes, (100, 12, 12)."""
+    return models.run(model, _scenes()[0])[..., 0]
 
-    return run(model, _scenes()[0])[..., 0] >= 0.5
+
+def _hot(model):
+    """Cells (100, 12, 12) that a model says to hold a centre."""
+    return _map_of_scenes(model) >= 0.5
 
 
 def recall_and_precision(hot, truth):
@@ -184,9 +188,7 @@ def _confidence():
 
 def is_not_the_shipped_one(model):
     """Whether a model puts the cells in another order than the confidence of the shipped YOLO."""
-    from course_utils.exercises.models import run
-
-    ranks = [np.argsort(np.argsort(x.ravel())) for x in (run(model, _scenes()[0]), _confidence())]
+    ranks = [np.argsort(np.argsort(x.ravel())) for x in (_map_of_scenes(model), _confidence())]
     return np.corrcoef(ranks)[0, 1] < ALIKE
 
 

@@ -9,6 +9,7 @@ What a function here finds wrong it returns as a sentence, or an empty one.
 
 import warnings
 from collections.abc import Mapping
+from functools import lru_cache, wraps
 
 import numpy as np
 
@@ -114,6 +115,20 @@ def run(model, images):
     batch = max(1, min(BATCH, PIXELS // (height * width)))
     starts = range(0, len(images), batch)
     return np.concatenate([numbers(call(model, images[i : i + batch])) for i in starts])
+
+
+def once(function):
+    """Lets a function of a model keep what it found last, until the model or its weights change."""
+
+    @lru_cache(maxsize=1)
+    def found(model, weights):
+        return function(model)
+
+    @wraps(function)
+    def remembered(model):
+        return found(model, tuple(np.asarray(weight).tobytes() for weight in model.weights))
+
+    return remembered
 
 
 def computes_the_same(model, other, images, within=0.02):

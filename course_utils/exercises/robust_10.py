@@ -1,6 +1,6 @@
 """What the exercises of chapter 10 that ask for a model look at."""
 
-from functools import cache, lru_cache
+from functools import cache
 
 import numpy as np
 
@@ -87,13 +87,9 @@ def withstands_ten_steps(model):
     return _left(model) >= 0.4
 
 
+@models.once
 def _left(model):
-    """The accuracy that ten steps of .1 leave; found once for the weights that a model has."""
-    return _left_with(model, tuple(np.asarray(weight).tobytes() for weight in model.weights))
-
-
-@lru_cache(maxsize=1)
-def _left_with(model, weights):
+    """The accuracy that ten steps of .1 leave."""
     return _accuracy(model, _attacked(model, 0.1))
 
 

@@ -342,6 +342,11 @@ def answer_with(model, *multiples):
     model.get_layer("answers").set_weights([np.array([multiples], np.float32)])
 
 
+def activated(index, name):
+    """Gives the layer of a model at this place another activation."""
+    return lambda model: setattr(model.layers[index], "activation", keras.activations.get(name))
+
+
 def without_attention(model):
     for weight in model.layers[2].weights:
         weight.assign(ops.zeros_like(weight))
@@ -350,11 +355,7 @@ def without_attention(model):
 @pytest.mark.parametrize(
     ("name", "spoil", "hint"),
     [
-        (
-            "01.4",
-            lambda model: setattr(model.layers[1], "activation", keras.activations.softmax),
-            "softmax in the hidden layer",
-        ),
+        ("01.4", activated(1, "softmax"), "softmax in the hidden layer"),
         (
             "01.4",
             lambda model: model.compile("adam", "categorical_crossentropy"),
@@ -393,41 +394,13 @@ def without_attention(model):
             "still looks at positions",
         ),
         ("04.5", lambda model: model.layers[-1].kernel.assign(np.zeros((32, 10))), "every image"),
-        (
-            "05.3",
-            lambda model: setattr(model.layers[2], "activation", keras.activations.tanh),
-            "a tanh left",
-        ),
-        (
-            "05.3",
-            lambda model: setattr(model.layers[-2], "activation", keras.activations.linear),
-            "need a ReLU",
-        ),
-        (
-            "05b.4",
-            lambda model: setattr(model.layers[-4], "activation", keras.activations.tanh),
-            "by itself: a sigmoid",
-        ),
-        (
-            "05b.4",
-            lambda model: setattr(model.layers[3], "activation", keras.activations.linear),
-            "first BatchNorm has a ReLU",
-        ),
-        (
-            "05b.4",
-            lambda model: setattr(model.layers[6], "activation", keras.activations.relu),
-            "each activation in its place",
-        ),
-        (
-            "05b.4",
-            lambda model: setattr(model.layers[-1], "activation", keras.activations.linear),
-            "follows the addition",
-        ),
-        (
-            "05b.4",
-            lambda model: setattr(model.layers[-5], "activation", keras.activations.linear),
-            "8 units has a ReLU",
-        ),
+        ("05.3", activated(2, "tanh"), "a tanh left"),
+        ("05.3", activated(-2, "linear"), "need a ReLU"),
+        ("05b.4", activated(-4, "tanh"), "by itself: a sigmoid"),
+        ("05b.4", activated(3, "linear"), "first BatchNorm has a ReLU"),
+        ("05b.4", activated(6, "relu"), "each activation in its place"),
+        ("05b.4", activated(-1, "linear"), "follows the addition"),
+        ("05b.4", activated(-5, "linear"), "8 units has a ReLU"),
         (
             "06.2",
             lambda model: setattr(model.layers[0], "trainable", True),
