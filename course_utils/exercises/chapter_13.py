@@ -6,6 +6,7 @@ import numpy as np
 
 from course_utils import data
 from course_utils.exercises.judge import Exercises
+from course_utils.exercises.models import all_layers
 
 EXERCISES = Exercises()
 rng = np.random.default_rng(13)
@@ -207,14 +208,10 @@ def _shipped():
 
 
 def _holds_the_transformer(model):
-    from course_utils.exercises.models import all_layers
-
     return set(_shipped()) <= {layer.name for layer in all_layers(model)}
 
 
 def _is_frozen(model):
-    from course_utils.exercises.models import all_layers
-
     return all(
         np.array_equal(now, before)
         for layer in all_layers(model)
@@ -224,8 +221,6 @@ def _is_frozen(model):
 
 def _is_linear(model):
     """Whether there is one matrix behind the transformer."""
-    from course_utils.exercises.models import all_layers
-
     others = (layer for layer in all_layers(model) if layer.name not in _shipped())
     return sum(value.ndim > 1 for layer in others for value in layer.get_weights()) == 1
 
