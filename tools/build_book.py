@@ -4,14 +4,17 @@ A warning fails the build. Nothing is executed: the site shows the chapters' sto
 page of the teachable machine and the network that it loads are made from what the package ships.
 """
 
+import gc
 import re
 import shutil
-import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
+from traceback import format_exception_only
 
+from lecture_times import add_times
 from light_site import lighten
-from section_times import add_times
 
 from course_utils import labs
 from course_utils.labs import teachable
@@ -39,18 +42,30 @@ def complaints(log):
 
 
 def build():
-    """Runs Jupyter Book, quietly; returns its exit status and its log without colours."""
+    """Runs Jupyter Book, quietly; returns whether it failed, and its log without colours."""
+    sys.modules.setdefault("rfc3987_syntax", None)  # see conftest.py
+    from jupyter_book.sphinx import build_sphinx
+
     shutil.rmtree(SITE, ignore_errors=True)  # a page that was renamed must not linger
-    jupyter_book = Path(sys.executable).with_name("jupyter-book")
-    command = [jupyter_book, "build", ".", "--all", "-n", "-W"]
-    run = subprocess.run(
-        [*command, "--keep-going"],
-        cwd=ROOT,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    return run.returncode, COLOUR.sub("", run.stdout)
+    log = StringIO()
+    with redirect_stdout(log), redirect_stderr(log):
+        result = build_sphinx(
+            ROOT,
+            SITE,
+            path_config=ROOT / "_config.yml",
+            noconfig=True,  # no conf.py
+            confoverrides={
+                "external_toc_path": str(ROOT / "_toc.yml"),
+                "latex_individualpages": False,
+                "nitpicky": True,
+            },
+            freshenv=True,
+            warningiserror=True,
+            keep_going=True,
+        )
+        if isinstance(result, Exception):
+            print(*format_exception_only(result))
+    return bool(result), COLOUR.sub("", log.getvalue())
 
 
 def add_teachable_machine(folder):
@@ -63,8 +78,9 @@ def add_teachable_machine(folder):
 
 def main():
     print("book: building the site, warnings are errors", flush=True)
-    status, log = build()
-    if status:
+    gc.disable()  # it would look through the trees of all pages again and again
+    failed, log = build()
+    if failed:
         print("book: failed. What is wrong:", file=sys.stderr)
         print(*(f"  {line}" for line in complaints(log)), sep="\n", file=sys.stderr)
         LOG.parent.mkdir(exist_ok=True)

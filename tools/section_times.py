@@ -1,27 +1,21 @@
 """How long the sections of the chapters take: tools/section_times.py [CHAPTER ...]
 
 Runs chapters and writes CPU-seconds by section into section_times.csv; the outputs stored in the
-notebooks stay. What there is to read is counted when the site is built, and both stand on the page
-that leads from the lecture's slides to the sections.
+notebooks stay. lecture_times.py puts them on the page that leads from the lecture's slides to the
+sections.
 """
 
 import csv
-import math
 import re
 import sys
-from pathlib import Path
 
 import execute
 import nbformat
-from bs4 import BeautifulSoup
 from docutils.nodes import make_id
+from lecture_times import TABLE, load
 
-TABLE = Path(__file__).with_suffix(".csv")
 HEADING = re.compile(r"^(#{1,3}) (.+)$", re.MULTILINE)
 FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)  # where # begins a comment
-WORDS_A_MINUTE = 200
-SECONDS_A_LINE = 3  # of code
-SECONDS_A_FIGURE = 15
 
 
 def sections(notebook):
@@ -46,45 +40,6 @@ def measure(path):
             seconds[section] = seconds.get(section, 0.0) + now - before
         before = now
     return seconds
-
-
-def load():
-    """The table: {(chapter, section): CPU-seconds}."""
-    with TABLE.open(encoding="utf-8", newline="") as file:
-        return {(r["chapter"], r["section"]): float(r["seconds"]) for r in csv.DictReader(file)}
-
-
-def reading_minutes(section):
-    """Of a section of a built page: its words, lines of code and figures; folded parts count."""
-    code = [block.get_text() for block in section.select("div.cell_input pre")]
-    output = [block.get_text() for block in section.select("div.cell_output")]
-    words = len(section.get_text().split()) - sum(len(text.split()) for text in code + output)
-    lines = sum(len([line for line in text.splitlines() if line.strip()]) for text in code)
-    figures = len(section.find_all("img"))
-    seconds = 60 * words / WORDS_A_MINUTE + SECONDS_A_LINE * lines + SECONDS_A_FIGURE * figures
-    return math.ceil(seconds / 60)
-
-
-def add_times(page):
-    """Writes behind each link to a section, in a table of a built page, how long it takes."""
-    seconds, chapters = load(), {}
-    text = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
-    for link in text.select("article td a.internal"):
-        name, _, anchor = link["href"].partition("#")
-        if not name[:1].isdigit():
-            continue
-        if name not in chapters:
-            chapter = (page.parent / name).read_text(encoding="utf-8")
-            chapters[name] = BeautifulSoup(chapter, "html.parser").select_one("article > section")
-        chapter = chapters[name]
-        section = chapter.find(id=anchor) if anchor else chapter
-        key = Path(name).stem, section["id"]
-        note = text.new_tag("span", attrs={"class": "course-time"})
-        note.string = f" {reading_minutes(section)} min"
-        if seconds.get(key, 0) >= 1:
-            note.string += f" + {seconds[key]:.0f} s"
-        link.insert_after(note)
-    page.write_text(str(text), encoding="utf-8")
 
 
 def main():

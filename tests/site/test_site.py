@@ -532,10 +532,10 @@ def test_a_link_of_a_notebook_to_the_site_leads_to_this_copy(site, browser, tmp_
 # ---- The build ----
 
 
-TOOLS = ("build_book.py", "execute.py", "light_site.py", "section_times.py", "katex/katex.min.js")
+TOOLS = ("build_book.py", "lecture_times.py", "light_site.py", "katex/katex.min.js")
 
 
-def test_a_warning_fails_the_build_and_is_named(tmp_path):
+def test_a_warning_or_an_error_fails_the_build_and_is_named(tmp_path):
     for name in ("_config.yml", *(f"tools/{name}" for name in TOOLS)):
         (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         shutil.copy(ROOT / name, tmp_path / name)
@@ -568,3 +568,7 @@ def test_a_warning_fails_the_build_and_is_named(tmp_path):
     assert bad.returncode == 1
     assert "book/index.md:3: WARNING" in bad.stderr
     assert "nowhere.md" in bad.stderr
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters: 3\n")
+    broken = build()
+    assert broken.returncode == 1
+    assert "'chapters' not a non-empty list" in broken.stderr
