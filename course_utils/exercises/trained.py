@@ -13,6 +13,7 @@ from course_utils.exercises.kinds import CORRECT, UNANSWERED, WRONG, Verdict
 TIMED = 8  # images that tell how long all take
 FEW = 500  # images on which other reasons for a low accuracy are tried
 CLEARLY = 0.1  # that much accuracy is no chance, on `FEW` images
+MOST = 0.5  # where labels were shifted, more than this share of the images is a shift away
 SCALES = {  # of pixels that a model may have been trained on instead of those in [0, 1]
     "from 0 to 255": lambda images: images * 255,
     "from -1 to 1": lambda images: images * 2 - 1,
@@ -167,7 +168,8 @@ def _misconception(model, outputs, images, labels, scales):
     accuracy = np.mean(predicted == labels)
     shifts = np.bincount((predicted - labels) % outputs.shape[-1]) / len(few)
     said = f"it often says class {shifts.argmax()} for class 0. Were the labels shifted?"
-    explained = {said: shifts.max()}  # what the accuracy would be if this were the reason
+    shifted = shifts.max() if shifts.max() > MOST else 0  # wrong labels may look a little shifted
+    explained = {said: shifted}  # what the accuracy would be if this were the reason
     for pixels, scale in scales.items():
         said = f"on pixels {pixels} it is much better. These run from 0 to 1, in training as here."
         explained[said] = np.mean(models.run(model, scale(images)).argmax(axis=-1) == labels)

@@ -419,6 +419,7 @@ def three_of_four():
         (lambda: by_hand(RIGHT, [999_999, 0, 0, 0]), "it says class 0 whatever it sees. "),
         (lambda: by_hand(RIGHT[:, [3, 0, 1, 2]]), "it often says class 1 for class 0. "),
         (lambda: by_hand(RIGHT[:, [1, 2, 3, 0]]), "it often says class 3 for class 0. "),
+        (lambda: by_hand(RIGHT[:, [2, 0, 1, 3]]), "that is hardly better than guessing. "),
     ],
 )
 def test_a_network_not_good_enough_gets_the_hint_that_fits(build, message):
