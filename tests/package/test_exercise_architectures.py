@@ -97,3 +97,15 @@ def test_a_residual_network_has_blocks(convolutions, additions, hint):
     verdict = find("05b.6").judge(keras.Model(images, x))
     assert verdict.status == WRONG
     assert hint in verdict.message
+
+
+def test_a_block_may_be_a_model_of_its_own():
+    x = images = keras.Input((28, 28, 1))
+    x = layers.AveragePooling2D(7)(x)
+    for _ in range(4):
+        y = inside = keras.Input(x.shape[1:])
+        for _ in range(2):
+            y = layers.Conv2D(1, 3, padding="same")(y)
+        x = keras.Model(inside, layers.Add()([inside, y]))(x)
+    x = layers.Dense(10, activation="softmax")(layers.Flatten()(x))
+    assert "0.75 is asked for" in find("05b.6").judge(keras.Model(images, x)).message

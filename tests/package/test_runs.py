@@ -80,10 +80,27 @@ def test_the_lectures_network_was_trained_both_ways():
 def test_each_family_was_trained_from_each_seed():
     table = runs.load("families")
     names = ("Inception", "inverted residual", "plain", "residual")
-    assert sorted(table[["block", "seed"]].tolist()) == list(product(names, range(2)))
+    assert sorted(table[["block", "seed"]].tolist()) == list(product(names, range(4)))
     assert np.all((table["test_accuracy"] > 0.5) & (table["test_accuracy"] < 1))
     for name in names:
         assert len(np.unique(table[table["block"] == name]["parameters"])) == 1
+
+
+def test_blocks_that_begin_nearly_as_the_identity_were_trained_from_each_seed():
+    table = runs.load("zero_scale")
+    networks = ("plain", 1.0), ("residual", 0.0), ("residual", 0.1), ("residual", 1.0)
+    found = table[["kind", "scale", "seed"]].tolist()
+    assert sorted(found) == [(*network, seed) for network, seed in product(networks, range(5))]
+    accuracy = table["training_accuracy"]
+    assert np.all((accuracy >= 0.05) & (accuracy < 1))
+
+
+def test_each_student_had_each_lesson_from_each_seed():
+    table = runs.load("distillation")
+    lessons = "all labels", "few labels", "teacher"
+    found = table[["student", "lesson", "seed"]].tolist()
+    assert sorted(found) == list(product(("conv", "dense"), lessons, range(5)))
+    assert np.all((table["test_accuracy"] > 0.75) & (table["test_accuracy"] < 0.9))
 
 
 def test_the_runs_of_chapter_6_are_whole():
