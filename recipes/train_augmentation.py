@@ -11,8 +11,8 @@
 - photos: chapter 6's hundred photos and its small network from scratch, seeds 0 to 2; the accuracy
   is the mean over classes of the share that is recognised.
 - tuned: 5 and 20 of these photos of each class, drawn by the seed; a head on EfficientNet-Lite0's
-  features of eight versions of each photo (without augmentation the eight are alike), then this head
-  and the blocks from the sixth on, for as many steps with augmentation as without.
+  features of eight versions of each photo (alike without augmentation), then this head and the
+  blocks from the sixth on, for as many steps with augmentation as without.
 
 About 60 CPU-minutes in all. It writes accuracies to course_utils/assets/augmentation.csv; a run
 that was cut off goes on with what is missing.
