@@ -12,7 +12,7 @@ from course_utils._checks import one_of, rows, whole_number
 
 
 def features(model, images, names, pooling="avg", batch_size=32):
-    """What a model computes at some of its layers; each image goes through the model once.
+    """What a model computes at some of its layers, at all of them in one pass over the images.
 
     Layers behave as in inference. A bar on the standard error stream shows the progress.
 
@@ -43,7 +43,10 @@ def features(model, images, names, pooling="avg", batch_size=32):
     extractor = keras.Model(model.inputs, outputs)
     batches = []
     for start in tqdm(range(0, len(images), batch_size), unit="batch", leave=False):
-        batches.append(extractor.predict_on_batch(images[start : start + batch_size]))
+        # The last batch begins earlier, as one of another size would be traced anew.
+        begin = max(0, min(start, len(images) - batch_size))
+        batch = extractor.predict_on_batch(images[begin : begin + batch_size])
+        batches.append({name: found[start - begin :] for name, found in batch.items()})
     found = {name: np.concatenate([batch[name] for batch in batches]) for name in wanted}
     return found[names] if isinstance(names, str) else found
 
