@@ -10,6 +10,9 @@ import importlib
 import io
 import re
 import statistics
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import execute
@@ -17,6 +20,7 @@ import nbformat
 import release
 import yaml
 from IPython.core.inputtransformer2 import TransformerManager
+from packaging.requirements import Requirement
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -344,6 +348,26 @@ def errors_are_told_in_our_words(notebook, path):
                     f"an error's own words, not through show_error: {_short(cell.source)}"
                 )
     return problems
+
+
+@rule
+def imports_come_with_the_package(notebook, path):
+    """A reader has what the package depends on; whoever runs the checks has more."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    ours = {Requirement(line).name for line in project["dependencies"]}
+    theirs = packages_distributions()
+    nodes = [
+        node for cell in _code(notebook) for part in _statements(cell) for node in ast.walk(part)
+    ]
+    names = [name.name for node in nodes if isinstance(node, ast.Import) for name in node.names]
+    names += [node.module for node in nodes if isinstance(node, ast.ImportFrom)]
+    known = {*sys.stdlib_module_names, "course_utils"}
+    modules = {name.partition(".")[0] for name in names} - known
+    return [
+        f"{module} comes from nothing that pyproject.toml depends on"
+        for module in sorted(modules)
+        if ours.isdisjoint(theirs.get(module, ()))
+    ]
 
 
 @rule

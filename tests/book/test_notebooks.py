@@ -234,6 +234,10 @@ BAD = {
         source(CLAIM, "try:\n    f()\nexcept ValueError as error:\n    print(error)"),
         source(CLAIM, "try:\n    f()\nexcept ValueError as e:\n    show_error(e, str(e))"),
     ],
+    "imports_come_with_the_package": [
+        source(CLAIM, "import pytest"),
+        source(CLAIM, "def f():\n    from nowhere.at_all import anything"),
+    ],
     "ignored_outputs_say_why": [
         source(CLAIM, "# NBVAL_IGNORE_OUTPUT\nnow()"),
         metadata(CLAIM, tags=["nbval-skip"]),
