@@ -64,14 +64,21 @@ def has_heads(model):
     return [(layer.num_heads, layer.key_dim) for layer in found] == [(HEADS, WIDTH // HEADS)]
 
 
-def agrees(model, **faults):
-    """Whether `build(**faults)` with the model's weights gives the same outputs."""
-    return models.computes_the_same(model, build(**faults), _noise())
+def agrees(model, within=0.02, **faults):
+    """Whether `build(**faults)` with the model's weights gives the same outputs, or nearly.
+
+    The inputs are far from what a norm makes of them, so that a missing one shows.
+    """
+    return models.computes_the_same(model, build(**faults), _noise(10.0), within)
 
 
 def differs(**faults):
-    """A function of a model: whether it is not the one with these faults."""
-    return lambda model: not agrees(model, **faults)
+    """A function of a model: whether it is not the one with these faults.
+
+    There is less room than for a right block, which may have another GELU, as the attention of
+    Keras 3.13 begins with weights so small that a fault in it hardly shows.
+    """
+    return lambda model: not agrees(model, within=3e-4, **faults)
 
 
 def make_larger(count, seed):
