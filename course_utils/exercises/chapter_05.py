@@ -3,6 +3,7 @@
 import numpy as np
 
 from course_utils.exercises.judge import Exercises
+from course_utils.exercises.models import all_layers
 
 EXERCISES = Exercises()
 rng = np.random.default_rng(5)
@@ -82,14 +83,10 @@ def _lenet(c1="same", c3="valid", activation="relu", pool="MaxPooling2D", c5=Tru
 
 
 def _kinds(model):
-    from course_utils.exercises.models import all_layers
-
     return [type(layer).__name__ for layer in all_layers(model)]
 
 
 def _activations(model):
-    from course_utils.exercises.models import all_layers
-
     found = (getattr(layer, "activation", None) for layer in all_layers(model))
     return [getattr(one, "__name__", "") for one in found]
 
@@ -147,8 +144,6 @@ def grouped_parameters(kernel, channels_in, channels_out, groups):
 
 def _about_convolutions(model):
     """What `Conv2D` layers and poolings come in which order, and the windows of the poolings."""
-    from course_utils.exercises.models import all_layers
-
     kinds = {"Conv2D": "C", "MaxPooling2D": "P"}
     found = [one for one in all_layers(model) if type(one).__name__ in kinds]
     windows = {(one.pool_size, one.strides) for one in found if type(one).__name__ != "Conv2D"}

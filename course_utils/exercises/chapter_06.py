@@ -5,6 +5,7 @@ import functools
 import numpy as np
 
 from course_utils.exercises.judge import Exercises
+from course_utils.exercises.models import all_layers
 
 EXERCISES = Exercises()
 rng = np.random.default_rng(6)
@@ -193,8 +194,6 @@ def _shipped_weights():
 
 def _moved(model):
     """Names of the layers whose weights are not those that EfficientNet-Lite0 ships with."""
-    from course_utils.exercises.models import all_layers
-
     shipped = _shipped_weights()
     return {
         layer.name

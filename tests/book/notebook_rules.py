@@ -12,6 +12,7 @@ import re
 import statistics
 import sys
 import tomllib
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -99,6 +100,15 @@ def _figures(cell):
 def _statements(cell):
     """What a cell does, as a syntax tree; magics become calls."""
     return ast.parse(TransformerManager().transform_cell(cell.source)).body
+
+
+@cache
+def _modules_at_hand():
+    """What a chapter may import: Python's own modules, ours, and those of our dependencies."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    ours = {Requirement(line).name for line in project["dependencies"]}
+    theirs = {name for name, of in packages_distributions().items() if not ours.isdisjoint(of)}
+    return theirs | {*sys.stdlib_module_names, "course_utils"}
 
 
 def _calls(node, name):
@@ -353,20 +363,14 @@ def errors_are_told_in_our_words(notebook, path):
 @rule
 def imports_come_with_the_package(notebook, path):
     """A reader has what the package depends on; whoever runs the checks has more."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    ours = {Requirement(line).name for line in project["dependencies"]}
-    theirs = packages_distributions()
     nodes = [
         node for cell in _code(notebook) for part in _statements(cell) for node in ast.walk(part)
     ]
     names = [name.name for node in nodes if isinstance(node, ast.Import) for name in node.names]
     names += [node.module for node in nodes if isinstance(node, ast.ImportFrom)]
-    known = {*sys.stdlib_module_names, "course_utils"}
-    modules = {name.partition(".")[0] for name in names} - known
+    modules = {name.partition(".")[0] for name in names} - _modules_at_hand()
     return [
-        f"{module} comes from nothing that pyproject.toml depends on"
-        for module in sorted(modules)
-        if ours.isdisjoint(theirs.get(module, ()))
+        f"{module} comes from nothing that pyproject.toml depends on" for module in sorted(modules)
     ]
 
 
