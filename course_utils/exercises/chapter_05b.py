@@ -55,6 +55,10 @@ def _on_input(size, channels, *widths):
         "the two reductions cost something as well.": lambda size, channels, w: (
             inception_cost(size, channels, w) - _on_input(size, channels, w[1], w[3])
         ),
+        "a kernel of 3 x 3 has 9 positions, one of 5 x 5 has 25.": lambda size, channels, w: (
+            _on_input(size, channels, w[0], w[1], w[3], w[5])
+            + size * size * (3 * w[1] * w[2] + 5 * w[3] * w[4])
+        ),
     },
 )
 def inception_cost(size, channels, widths):
@@ -93,25 +97,24 @@ def shortcut(x, channels):
     return _shortcut(x, channels)
 
 
-def _excited(squeeze=True, units=8, shortcut=True, inside="relu", dense="relu", last="relu"):
-    """A residual block with squeeze-and-excitation, or nearly; the last three are activations."""
+def _excited(
+    squeeze=True, units=8, shortcut=True, bias=False, inside="relu", dense="relu", gate="sigmoid",
+    last="relu",
+):  # fmt: skip
+    """A residual block with squeeze-and-excitation, or nearly; the last four are activations."""
     import keras
     from keras import layers
 
     x = y = keras.Input((14, 14, 32))
     for activation in (inside, "linear"):
-        y = layers.Conv2D(32, 3, padding="same", use_bias=False)(y)
+        y = layers.Conv2D(32, 3, padding="same", use_bias=bias)(y)
         y = layers.Activation(activation)(layers.BatchNormalization()(y))
     weights = layers.GlobalAveragePooling2D(keepdims=True)(y) if squeeze else y
     weights = layers.Dense(units, activation=dense)(weights)
-    weights = layers.Dense(32, activation="sigmoid")(weights)
+    weights = layers.Dense(32, activation=gate)(weights)
     y = layers.Multiply()([y, weights])
     y = layers.Add()([x, y]) if shortcut else y
     return keras.Model(x, layers.Activation(last)(y))
-
-
-def _activations(model):
-    return [getattr(getattr(one, "activation", None), "__name__", "") for one in model.layers]
 
 
 def _agrees(model, **faults):
@@ -120,35 +123,44 @@ def _agrees(model, **faults):
     return models.computes_the_same(model, _excited(**faults), images)
 
 
-def _differs(**faults):
-    return lambda model: not _agrees(model, **faults)
+_is_right = models.once(_agrees)
+
+
+def _differs(*faulty):
+    """Whether a model computes something else than blocks with these faults, or is right."""
+    return lambda model: _is_right(model) or not any(_agrees(model, **one) for one in faulty)
 
 
 @EXERCISES.network(
     "05b.4",
-    "the order is two convolutions, average, two dense layers, multiply, add.",
+    "the order is two convolutions without bias, each with BatchNorm, average, two dense layers, "
+    "multiply, add.",
     input_shape=(14, 14, 32),
     output_shape=(14, 14, 32),
     parameters=2 * (9 * 32 * 32 + 4 * 32) + 32 * 8 + 8 + 8 * 32 + 32,
-    layers=["Conv2D", "Conv2D", "GlobalAveragePooling2D", "Multiply", "Add"],
     must={
+        "these are weights for each position. Squeeze first: one average a channel.": _differs(
+            {"squeeze": False}
+        ),
+        "the input is not added.": _differs({"shortcut": False}),
         "each weight lies between 0 and 1 by itself: a sigmoid, not a softmax, which sums to "
-        "1.": lambda model: "sigmoid" in _activations(model),
-        "the first BatchNorm has a ReLU behind it.": _differs(inside="linear"),
-        "a ReLU follows the addition.": _differs(last="linear"),
-        "the dense layer of 8 units has a ReLU.": _differs(dense="linear"),
-        "its layers are right, what they compute is not: is each activation in its place?": _agrees,
+        "1.": _differs({"gate": "softmax"}, {"gate": "tanh"}, {"gate": "linear"}),
+        "the first BatchNorm has a ReLU behind it.": _differs({"inside": "linear"}),
+        "a ReLU follows the addition.": _differs({"last": "linear"}),
+        "the dense layer of 8 units has a ReLU.": _differs({"dense": "linear"}),
+        "its parameters are right, what it computes is not. Is the average taken after the second "
+        "BatchNorm, the input added after the multiplication, and each activation in its "
+        "place?": _is_right,
     },
     mistakes={
-        "these are weights for each position. Squeeze first: one average a channel.": (
-            lambda: _excited(squeeze=False)
-        ),
         "the dense layer in the middle has 8 units, a quarter of the channels.": (
             lambda: _excited(units=32)
         ),
-        "the input is not added.": lambda: _excited(shortcut=False),
+        "the convolutions need no bias: the BatchNorm behind each has a shift.": (
+            lambda: _excited(bias=True)
+        ),
     },
-    praise="552 parameters on top of 18,688: to weigh the channels is cheap.",
+    praise="552 parameters on top of 18,688: weighing the channels is cheap.",
 )
 def excited_block():
     return _excited()
@@ -187,9 +199,21 @@ def fold(weights, gamma, beta, mean, variance):
     return np.vstack([weights * scale, beta - mean * scale])
 
 
-def _count(model, kind, kernel=None):
-    found = [one for one in models.all_layers(model) if type(one).__name__ == kind]
-    return sum(kernel is None or one.kernel_size == kernel for one in found)
+@models.once
+def _structure(model):
+    """Its 3 x 3 convolutions, and its additions of a path through one and a path around it."""
+    kernels, additions, before = set(), 0, {}  # `before`: the kernels on the way to a tensor
+    for operation in models.operations(model, (28, 28, 1)):
+        inputs = operation.inputs
+        paths = [before.get(tensor.name, frozenset()) for tensor in inputs]
+        passed = frozenset().union(*paths)
+        if operation.type == "Conv2D" and inputs[1].shape[:2] == (3, 3):
+            kernels.add(operation.name)
+            passed |= {operation.name}
+        elif operation.type == "AddV2" and inputs[0].shape == inputs[1].shape:
+            additions += paths[0] != paths[1]
+        before.update({tensor.name: passed for tensor in operation.outputs})
+    return len(kernels), additions
 
 
 @EXERCISES.trained(
@@ -199,12 +223,9 @@ def _count(model, kind, kernel=None):
     accuracy=0.75,
     parameters=(None, 60_000),
     must={
-        "it needs 8 convolutions of 3 x 3, or more.": lambda model: (
-            _count(model, "Conv2D", (3, 3)) >= 8
-        ),
-        "it needs four additions, or more: `layers.Add()`.": lambda model: (
-            _count(model, "Add") >= 4
-        ),
+        "it needs 8 convolutions of 3 x 3, or more.": lambda model: _structure(model)[0] >= 8,
+        "it needs four additions, or more, each of a map and what convolutions of 3 x 3 make of "
+        "it.": lambda model: _structure(model)[1] >= 4,
     },
     praise="Deep, small, and trained in seconds.",
 )

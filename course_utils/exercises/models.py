@@ -74,6 +74,22 @@ def all_layers(model):
             yield layer
 
 
+def operations(model, shape):
+    """TensorFlow's operations in a model, in order, also those in layers of the reader's own.
+
+    Args:
+        model: built.
+        shape: of one image, for a model that has no shape of its own.
+    """
+    import tensorflow as tf
+
+    shape = getattr(model, "input_shape", (None, *shape))[1:]
+    images = tf.TensorSpec((2, *(length or BATCH for length in shape)))
+    with _unchanged():
+        traced = tf.function(lambda images: model(images, training=False))
+        return traced.get_concrete_function(images).graph.get_operations()
+
+
 def has_layers(kinds, wanted):
     """Whether kinds of layers come in the order wanted, others between them, or so many of each."""
     if isinstance(wanted, Mapping):

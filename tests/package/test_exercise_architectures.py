@@ -1,7 +1,9 @@
 """What exercises 04.3, 05.5 and 05b.6 see of a network before they ask how good it is."""
 
 import keras
+import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 
 from course_utils.exercises.judge import find
@@ -97,6 +99,66 @@ def test_a_residual_network_has_blocks(convolutions, additions, hint):
     verdict = find("05b.6").judge(keras.Model(images, x))
     assert verdict.status == WRONG
     assert hint in verdict.message
+
+
+class Block(layers.Layer):
+    """Two convolutions and the skip connection around them, as a layer of the reader's own."""
+
+    def __init__(self, join):
+        super().__init__()
+        self.first, self.second = (layers.Conv2D(1, 3, padding="same") for _ in range(2))
+        self.join = join
+
+    def call(self, x):
+        return self.join(x, tf.nn.relu(self.second(self.first(x))))
+
+
+class OwnModel(keras.Model):
+    """A network without a graph of layers."""
+
+    def __init__(self, stack):
+        super().__init__()
+        self.stack = stack
+
+    def call(self, x):
+        return self.stack(x)
+
+
+def of_blocks(join, normalize=layers.BatchNormalization):
+    """Four blocks of a reader's own, not yet trained."""
+    blocks = [layer for _ in range(4) for layer in (Block(join), normalize())]
+    head = [layers.Flatten(), layers.Dense(10, activation="softmax")]
+    return keras.Sequential([keras.Input((28, 28, 1)), layers.AveragePooling2D(7), *blocks, *head])
+
+
+@pytest.mark.parametrize(
+    "join",
+    [lambda x, y: x + y, tf.add, lambda x, y: layers.Add()([x, y]), keras.ops.add],
+    ids=["plus", "tf", "layer", "ops"],
+)
+def test_a_block_may_be_a_layer_of_ones_own(join):
+    model = of_blocks(join)
+    before = model.get_weights()
+    assert "0.75 is asked for" in find("05b.6").judge(model).message
+    assert all(map(np.array_equal, model.get_weights(), before))
+    whole = OwnModel(model)
+    whole(np.zeros((1, 28, 28, 1)))
+    assert "0.75 is asked for" in find("05b.6").judge(whole).message
+
+
+@pytest.mark.parametrize(
+    ("join", "normalize"),
+    [
+        (lambda x, y: y, layers.BatchNormalization),
+        (lambda x, y: y + y, layers.BatchNormalization),
+        (lambda x, y: y, layers.LayerNormalization),
+    ],
+    ids=["plain", "doubled", "normalized"],
+)
+def test_an_addition_joins_what_a_convolution_parted(join, normalize):
+    verdict = find("05b.6").judge(of_blocks(join, normalize))
+    assert verdict.status == WRONG
+    assert "four additions" in verdict.message
 
 
 def test_a_block_may_be_a_model_of_its_own():

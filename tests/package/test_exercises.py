@@ -306,6 +306,55 @@ def test_a_block_of_other_layers_is_right():
     assert_right("11.5", keras.Model(inputs, x + outward(y)))
 
 
+class Excite(keras.Layer):
+    """Squeeze-and-excitation as a reader writes it who comes from PyTorch."""
+
+    def __init__(self):
+        super().__init__()
+        self.squeeze = keras.layers.Dense(8, activation="relu")
+        self.excite = keras.layers.Dense(32, activation="sigmoid")
+
+    def call(self, x):
+        return x * self.excite(self.squeeze(ops.mean(x, axis=(1, 2), keepdims=True)))
+
+
+def excited(weigh, join, after_first="relu"):
+    """Two convolutions with BatchNorm, and what is made of them and the input."""
+    x = y = keras.Input((14, 14, 32))
+    for activation in (after_first, "linear"):
+        y = keras.layers.Conv2D(32, 3, padding="same", use_bias=False)(y)
+        y = keras.layers.Activation(activation)(keras.layers.BatchNormalization()(y))
+    return keras.Model(x, keras.layers.ReLU()(join(x, y, weigh)))
+
+
+def weigh_positions(y):
+    weights = keras.layers.Dense(8, activation="relu")(y)
+    return y * keras.layers.Dense(32, activation="sigmoid")(weights)
+
+
+def add_weighed(x, y, weigh):
+    return x + weigh(y)
+
+
+def test_an_excited_block_of_ones_own_layers_is_right():
+    assert_right("05b.4", excited(Excite(), add_weighed))
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (lambda: excited(weigh_positions, add_weighed), "Squeeze first"),
+        (lambda: excited(Excite(), add_weighed, "linear"), "first BatchNorm has a ReLU"),
+        (lambda: excited(Excite(), lambda x, y, weigh: weigh(y)), "the input is not added"),
+        (lambda: excited(Excite(), lambda x, y, weigh: weigh(x + y)), "after the multiplication"),
+    ],
+)
+def test_an_excited_block_of_ones_own_layers_is_looked_into(answer, hint):
+    verdict = find("05b.4").judge(answer())
+    assert verdict.status == WRONG
+    assert hint in verdict.message
+
+
 def test_a_transformer_of_other_layers_is_right():
     x = images = keras.Input((28, 28, 1))
     x = keras.layers.Dense(64)(ops.reshape(ops.image.extract_patches(x, 7), (-1, 16, 49)))
@@ -397,6 +446,7 @@ def without_attention(model):
         ("05.3", activated(2, "tanh"), "a tanh left"),
         ("05.3", activated(-2, "linear"), "need a ReLU"),
         ("05b.4", activated(-4, "tanh"), "by itself: a sigmoid"),
+        ("05b.4", activated(-4, "softmax"), "by itself: a sigmoid"),
         ("05b.4", activated(3, "linear"), "first BatchNorm has a ReLU"),
         ("05b.4", activated(6, "relu"), "each activation in its place"),
         ("05b.4", activated(-1, "linear"), "follows the addition"),
