@@ -23,6 +23,8 @@ EXERCISES.answer(
         "each kernel gets deeper, but it still has a single bias.": 61_706 + 2 * 156,
         "one of the three channels was there before.": 61_706 + 5 * 5 * 3 * 6,
         "there are six kernels, and each of them gets deeper.": 61_706 + 5 * 5 * 2,
+        "this is what colour adds; add it to the rest.": 5 * 5 * 2 * 6,
+        "this is C1 alone; add the layers behind it.": 5 * 5 * 3 * 6 + 6,
     },
     praise="300 more. Colour is cheap: only the first layer pays for it.",
 )
@@ -31,6 +33,10 @@ EXERCISES.answer(
 def _share_found(probabilities, accepted, k, of_row=np.any):
     best = np.argsort(-probabilities, axis=1)[:, :k]
     return of_row(np.take_along_axis(accepted, best, axis=1), axis=1).mean()
+
+
+def _first_alone(accepted):
+    return np.eye(accepted.shape[1], dtype=bool)[accepted.argmax(axis=1)]
 
 
 @EXERCISES.function(
@@ -51,6 +57,12 @@ def _share_found(probabilities, accepted, k, of_row=np.any):
         "accepted.": lambda p, accepted, k: accepted_top_k_error(p, accepted, 1),
         "one accepted class among the k is enough, and you asked for all of them: `any` of the k, "
         "not `all`.": lambda *case: 1 - _share_found(*case, np.all),
+        "this is how many images are wrong; divide by how many there are.": lambda p, *case: (
+            len(p) * accepted_top_k_error(p, *case)
+        ),
+        "you looked for one accepted class of each image, say by `argmax`; any of them will do.": (
+            lambda p, accepted, k: accepted_top_k_error(p, _first_alone(accepted), k)
+        ),
         "count images, not classes: an image is right if any of its k likeliest classes is "
         "accepted.": lambda *case: 1 - _share_found(*case, np.mean),
     },
@@ -87,8 +99,19 @@ def _kinds(model):
 
 
 def _activations(model):
+    """Names of the activations in their order, also of those that are layers of their own."""
+    own = {"ReLU": "relu", "Softmax": "softmax"}
     found = (getattr(layer, "activation", None) for layer in all_layers(model))
-    return [getattr(one, "__name__", "") for one in found]
+    names = (getattr(one, "__name__", "linear") for one in found)
+    return [own.get(kind, name) for kind, name in zip(_kinds(model), names, strict=True)]
+
+
+def _kernels_and_activations(model):
+    """In their order: a K for each layer with a kernel, and the activations behind it."""
+    order = []
+    for kind, activation in zip(_kinds(model), _activations(model), strict=True):
+        order += ["K"] * (kind in ("Conv2D", "Dense")) + [activation] * (activation != "linear")
+    return order
 
 
 @EXERCISES.network(
@@ -100,12 +123,18 @@ def _activations(model):
     parameters=61_706,
     outputs="probabilities",
     must={
-        "asked were max pooling layers, two of them.": lambda model: (
+        "it should have two max pooling layers.": lambda model: (
             _kinds(model).count("MaxPooling2D") == 2
         ),
         "there is a tanh left.": lambda model: "tanh" not in _activations(model),
-        "the hidden layers need a ReLU.": lambda model: (
-            _activations(model).count("relu") + _kinds(model).count("ReLU") >= 4
+        "softmax twice: the second makes all probabilities nearly equal.": lambda model: (
+            _activations(model).count("softmax") == 1
+        ),
+        "the four hidden layers with kernels need a ReLU each, and the last layer has none.": (
+            lambda model: _kernels_and_activations(model) == ["K", "relu"] * 4 + ["K", "softmax"]
+        ),
+        "LeNet-5 has no global pooling: with the right border C5 leaves a single position.": (
+            lambda model: not any(kind.startswith("Global") for kind in _kinds(model))
         ),
     },
     mistakes={
@@ -116,7 +145,7 @@ def _activations(model):
             lambda: _lenet(c3="same")
         ),
     },
-    praise="With a border of zeros, in the first layer alone, it is LeNet-5 to the parameter.",
+    praise="C1 puts out 28 x 28 as in 1998, so that all later layers fit, to the parameter.",
 )
 def lenet_28():
     return _lenet()
@@ -130,6 +159,10 @@ def lenet_28():
         "you ignored the groups: a kernel does not see the channels of the other groups, so it is "
         "less deep.": lambda kernel, a, b, groups: grouped_parameters(kernel, a, b, 1),
         "this is one group; there are more.": lambda *case: grouped_parameters(*case) // case[3],
+        "each channel out has a kernel; divide its depth by the groups, and not the number of "
+        "kernels as well.": lambda kernel, a, b, groups: (
+            kernel**2 * (a // groups) * (b // groups) + b
+        ),
         "you forgot the biases.": lambda kernel, a, b, groups: kernel**2 * a // groups * b,
         "each channel out has one bias, however many groups there are, since it belongs to one of "
         "them.": lambda kernel, a, b, groups: (kernel**2 * a // groups + groups) * b,
@@ -173,7 +206,10 @@ def _dropouts_in_place(model):
             _dropouts_in_place
         ),
         "there is no ReLU in one of the seven layers before the last.": lambda model: (
-            _activations(model).count("relu") + _kinds(model).count("ReLU") >= 7
+            _activations(model).count("relu") >= 7
+        ),
+        "it should have no groups: each convolution sees all maps of the layer before.": (
+            lambda model: all(getattr(layer, "groups", 1) == 1 for layer in all_layers(model))
         ),
     },
     praise="The plan of 2012, at less than a four-hundredth of its size.",
@@ -218,7 +254,7 @@ def _vectors(count, length):
         "these are the least alike: `argsort` puts the smallest first, and the largest cosine is "
         "the best.": lambda queries, gallery, n: _first(n, _cosines(queries, gallery)),
         "the right ones, but the best comes first.": lambda *c: nearest_by_cosine(*c)[:, ::-1],
-        "these are the cosines; asked were the indices of the largest, which `argsort` gives you, "
+        "these are the cosines; return the indices of the largest, which `argsort` gives you, "
         "not `sort`.": lambda queries, gallery, n: -np.sort(-_cosines(queries, gallery))[:, :n],
         "you searched the queries for each picture of the gallery; search the gallery for each "
         "query.": lambda queries, gallery, n: nearest_by_cosine(gallery, queries, n),

@@ -1,4 +1,4 @@
-"""What exercises 04.3, 05.5 and 05b.6 see of a network before they ask how good it is."""
+"""What exercises 04.3, 05.3, 05.5 and 05b.6 see of a network before they ask how good it is."""
 
 import keras
 import numpy as np
@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import layers
 
 from course_utils.exercises.judge import find
-from course_utils.exercises.kinds import WRONG
+from course_utils.exercises.kinds import CORRECT, WRONG
 
 
 def judged(name, *stack):
@@ -15,7 +15,7 @@ def judged(name, *stack):
     return find(name).judge(keras.Sequential([keras.Input((28, 28, 1)), *stack]))
 
 
-def alexnet(pool=3, stride=2, threes=3, order="DoDo", activation="relu", units=32):
+def alexnet(pool=3, stride=2, threes=3, order="DoDo", activation="relu", units=32, groups=1):
     """AlexNet's plan for small images, or nearly; o is a Dropout, D a dense layer before it."""
     relu = {"padding": "same", "activation": activation}
 
@@ -28,7 +28,7 @@ def alexnet(pool=3, stride=2, threes=3, order="DoDo", activation="relu", units=3
         pooling(),
         layers.Conv2D(8, 3, **relu),
         pooling(),
-        *(layers.Conv2D(8, 3, **relu) for _ in range(threes)),
+        *(layers.Conv2D(8, 3, groups=groups, **relu) for _ in range(threes)),
         pooling(),
         layers.Flatten(),
         *(head[kind]() for kind in order),
@@ -47,6 +47,7 @@ def alexnet(pool=3, stride=2, threes=3, order="DoDo", activation="relu", units=3
         ({"order": "oDDo"}, "behind the first and the second"),
         ({"order": "Do"}, "three dense layers"),
         ({"activation": "tanh"}, "no ReLU in one"),
+        ({"groups": 2}, "no groups"),
         ({"units": 1_000}, "at most 150,000"),
         ({}, "0.75 is asked for"),  # a right plan, not yet trained
     ],
@@ -66,6 +67,44 @@ def test_a_relu_may_be_a_layer():
         else:
             apart.append(layer)
     assert "0.75 is asked for" in judged("05.5", *apart).message
+
+
+def lenet(padding="valid", end=("softmax",), hidden="relu", global_pooling=False):
+    """LeNet-5 for images of 28 x 28; global pooling hides that C5 sees too large a map."""
+
+    def convolution(filters, padding):
+        return layers.Conv2D(filters, 5, padding=padding, activation="relu")
+
+    return [
+        convolution(6, "same"),
+        layers.MaxPooling2D(2),
+        convolution(16, padding),
+        layers.MaxPooling2D(2),
+        convolution(120, padding),
+        layers.GlobalAveragePooling2D() if global_pooling else layers.Flatten(),
+        layers.Dense(84, activation=hidden),
+        layers.Dense(10),
+        *map(layers.Activation, end),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("faults", "hint"),
+    [
+        ({"end": ("softmax", "softmax")}, "softmax twice"),
+        ({"end": ("relu", "softmax"), "hidden": None}, "the last layer has none"),
+        ({"end": ("relu", "softmax")}, "the last layer has none"),
+        ({"padding": "same", "global_pooling": True}, "no global pooling"),
+    ],
+)
+def test_a_lenet_of_61_706_parameters_need_not_be_right(faults, hint):
+    verdict = judged("05.3", *lenet(**faults))
+    assert verdict.status == WRONG
+    assert hint in verdict.message
+
+
+def test_the_activations_of_a_lenet_may_be_layers():
+    assert judged("05.3", *lenet()).status == CORRECT
 
 
 def test_without_batch_norm_or_dropout_the_mistakes_are_not_mended():
