@@ -107,10 +107,6 @@ HARMLESS = {
         "total = np.sum(part * images, axis=(2, 1), keepdims=True)": "a set of axes",
         "mean = total / np.sum(part, axis=(2, 1), keepdims=True)": "a set of axes",
     },
-    "11.1": {
-        "fetched = np.array([10, 20, 60]) @ weights": "the product of two vectors",
-        "fetched = weights @ [10, 20, 60]": "NumPy takes a list as well",
-    },
     "11.2": {
         "scores = query @ key.T / np.sqrt(query.shape[1])": "the last axis of two is axis 1",
         "return weights / weights.sum(axis=1, keepdims=True) @ value": "the same",
@@ -176,12 +172,20 @@ def test_a_mutant_is_known_by_the_line_that_changed():
     assert mutants("a\nb = 2\nc")["a\nb = 3\nc"] == "b = 3"
 
 
+def is_the_same(answer, expected):
+    """Whether two answers are equal, up to how a processor rounds a sum."""
+    try:
+        return np.shape(answer) == np.shape(expected) and np.allclose(answer, expected, 1e-12, 0)
+    except (TypeError, ValueError):  # no numbers, or no array
+        return np.array_equal(answer, expected)
+
+
 def is_accepted(exercise, code):
     try:
         answer = answer_of(code)
     except Exception:  # a cell that fails hands in nothing
         return False
-    same = isinstance(exercise, Answer) and np.array_equal(answer, exercise.expected)
+    same = isinstance(exercise, Answer) and is_the_same(answer, exercise.expected)
     return not same and exercise.judge(answer).status == CORRECT
 
 
