@@ -2,8 +2,12 @@
 
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 
 import keras
+import numpy as np
+
+from course_utils.exercises.judge import find
 
 
 @contextmanager
@@ -27,3 +31,14 @@ def without_weights(build, *arguments, **options):
         model = build(*arguments, **options)
     keras.utils.clear_session(free_memory=False)  # else Keras would make up for it later
     return model
+
+
+def on_few_images(name):
+    """An exercise that asks for a trained model, judged on some images only.
+
+    For models that are refused before it matters how good they are, or that nobody trained.
+    """
+    exercise = find(name)
+    images, labels = exercise.images()
+    few = np.concatenate([np.flatnonzero(labels == label)[:3] for label in np.unique(labels)])
+    return replace(exercise, images=lambda: (images[few], labels[few]))
