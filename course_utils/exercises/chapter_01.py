@@ -2,7 +2,11 @@
 
 import numpy as np
 
+import course_utils.exercises.models as models
 from course_utils.exercises.judge import Exercises
+
+# TensorFlow's operations in a dense layer without an activation.
+LINEAR = {"AddV2", "BiasAdd", "Cast", "Identity", "MatMul", "Placeholder", "ReadVariableOp"}
 
 EXERCISES = Exercises()
 rng = np.random.default_rng(1)
@@ -32,6 +36,11 @@ EXERCISES.answer(
             "H": "labels mixed up",
             "I": "overfitting",
         },
+        "G: smooth and without a gap, but compare its end with that of C. Is G still falling?": {
+            "G": "healthy",
+            "H": "labels mixed up",
+            "I": "overfitting",
+        },
         "H: overfitting begins with something that holds for other images: the validation loss "
         "first falls. Does it in H?": {
             "G": "rate too small",
@@ -47,6 +56,11 @@ EXERCISES.answer(
             "G": "rate too small",
             "H": "labels mixed up",
             "I": "healthy",
+        },
+        "I: with a rate that is too large the training loss stays high. In I it goes to zero.": {
+            "G": "rate too small",
+            "H": "labels mixed up",
+            "I": "rate too large",
         },
         "H: a rate that is too large makes the training loss jump. In H it falls smoothly.": {
             "G": "rate too small",
@@ -88,6 +102,9 @@ def _w_first(w, b, x, y, rate):
         "b has to move as well.": lambda w, b, *others: (step(w, b, *others)[0], b),
         "you forgot the learning rate.": lambda w, b, x, y, rate: step(w, b, x, y, 1.0),
         "this is the gradient; asked were the new w and b.": lambda *case: _gradient(*case[:-1]),
+        "this is how far to go; asked were the new w and b.": lambda w, b, *others: np.subtract(
+            step(w, b, *others), (w, b)
+        ),
         "w comes first, then b.": lambda *case: step(*case)[::-1],
     },
 )
@@ -116,8 +133,18 @@ def _mended(
     return model
 
 
-def _layer(model, kind):
-    return next((one for one in model.layers if type(one).__name__ == kind), None)
+def _has_rescaling(model):
+    return any(type(layer).__name__ == "Rescaling" for layer in models.all_layers(model))
+
+
+def _behind_the_hidden_units(model):
+    """TensorFlow's operations between the first matrix product and the last."""
+    kinds = [operation.type for operation in models.operations(model, (28, 28, 1))]
+    return kinds[kinds.index("MatMul") + 1 : len(kinds) - kinds[::-1].index("MatMul")]
+
+
+def _has_nonlinearity(model):
+    return not LINEAR.issuperset(_behind_the_hidden_units(model))
 
 
 @EXERCISES.network(
@@ -131,12 +158,13 @@ def _layer(model, kind):
     compiled=True,
     must={
         "the pixels run from 0 to 1 already: divided by 255 once more, all of them are nearly 0.": (
-            lambda model: _layer(model, "Rescaling") is None
+            lambda model: not _has_rescaling(model)
         ),
         "a softmax in the hidden layer leaves 64 numbers that sum to 1, about a sixty-fourth each. "
         "Which activation do hidden layers have?": lambda model: (
-            _layer(model, "Dense").activation.__name__ == "relu"
+            "Softmax" not in _behind_the_hidden_units(model)
         ),
+        "without an activation in the hidden layer, the two layers are one.": _has_nonlinearity,
         "the labels are whole numbers from 0 to 9, and this loss expects something else.": (
             lambda model: "sparse" in str(getattr(model.loss, "name", model.loss)).lower()
         ),
@@ -216,6 +244,13 @@ def _loss(probabilities, labels):
     mistakes={
         "right for small logits; large ones overflow in the exponential, and very negative ones "
         "become 0.": lambda logits, labels: _loss(_softmax(logits), labels),
+        "the formula is right, but the exponential of 1000 overflows, and that of -1000 is 0. Take "
+        "the largest logit of each row out first.": lambda logits, labels: np.mean(
+            np.log(np.exp(logits).sum(axis=1)) - _of_the_right(logits, labels)
+        ),
+        "you took the largest logit out of the sum; add it back after the logarithm.": (
+            lambda logits, labels: np.mean(_losses(logits, labels) - logits.max(axis=1))
+        ),
         "nearly: the softmax is safe, but a hopeless class gets a probability of exactly 0, whose "
         "logarithm is infinite.": lambda logits, labels: _loss(_safe_softmax(logits), labels),
         "clipping the probability hides how wrong a hopeless answer is: its loss should be 2000, "

@@ -273,6 +273,16 @@ def test_other_ways_are_right(name, answer):
     assert_right(name, answer)
 
 
+@pytest.mark.parametrize("hidden", [("tanh",), ("linear", "relu")])
+def test_another_nonlinearity_or_one_in_a_layer_of_its_own_is_right(hidden):
+    activation, *own = hidden
+    stack = [keras.Input((28, 28, 1)), keras.layers.Flatten()]
+    stack += [keras.layers.Dense(64, activation=activation), *map(keras.layers.Activation, own)]
+    network = keras.Sequential([*stack, keras.layers.Dense(10, activation="softmax")])
+    network.compile("adam", "sparse_categorical_crossentropy")
+    assert_right("01.4", network)
+
+
 def test_a_kernel_that_is_nearly_learned_is_right():
     model = NETWORKS["03.4"].builder()
     for weights in model.layers[0].weights:
@@ -408,6 +418,7 @@ def without_attention(model):
     ("name", "spoil", "hint"),
     [
         ("01.4", activated(1, "softmax"), "softmax in the hidden layer"),
+        ("01.4", activated(1, "linear"), "the two layers are one"),
         (
             "01.4",
             lambda model: model.compile("adam", "categorical_crossentropy"),
