@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from course_utils import data
+from course_utils.exercises import models
 from course_utils.exercises.judge import Exercises
 from course_utils.exercises.kinds import Function
 
@@ -54,6 +55,7 @@ def _checked(image):
     ],
     refused=[
         (np.array([[[0.0, 51.0, 255.0]]], "float32"),),
+        (np.array([[[0.0, 20.0, 255.0]]], "float64"),),
         (np.array([[[-0.5, 0.0, 0.5]]], "float32"),),
         (np.array([[[0.5, 1.5, 1.0]]], "float32"),),
     ],
@@ -113,7 +115,7 @@ def centre_crop(image):
     return _square(image, lambda left_over: left_over // 2)
 
 
-def _prepared(crop=True, rescale=True, activation="softmax"):
+def _prepared(crop=True, activation="softmax"):
     """A model with the preparation inside, or with some of it."""
     import keras
     from keras import layers
@@ -122,30 +124,54 @@ def _prepared(crop=True, rescale=True, activation="softmax"):
         [
             keras.Input((None, None, 3)),
             layers.Resizing(32, 32, crop_to_aspect_ratio=crop),
-            *([layers.Rescaling(1 / 255)] if rescale else []),
+            layers.Rescaling(1 / 255),
             layers.Flatten(),
             layers.Dense(5, activation=activation),
         ]
     )
 
 
+def _differs(model, photo, other):
+    """Whether a model tells two photos apart."""
+    outputs = (models.run(model, image[np.newaxis]) for image in (photo, other))
+    return not np.allclose(*outputs, atol=1e-4)
+
+
 def _crops(model):
     """Whether the sides of a wide photo, or the ends of a high one, make no difference."""
-    import keras
-
-    photo = rng.random((1, 40, 120, 3), dtype="float32") * 255
+    photo = rng.random((40, 120, 3), dtype="float32") * 255
     other = photo.copy()
-    other[:, :, :30], other[:, :, 90:] = 255, 0
-    pairs = (photo, other), (photo.swapaxes(1, 2), other.swapaxes(1, 2))
-    return all(
-        np.allclose(*(keras.ops.convert_to_numpy(model(x)) for x in pair), atol=1e-4)
-        for pair in pairs
+    other[:, :30], other[:, 90:] = 255, 0
+    return not any(
+        _differs(model, *pair)
+        for pair in ((photo, other), (photo.swapaxes(0, 1), other.swapaxes(0, 1)))
     )
 
 
+def _keeps_the_square(model):
+    """Whether what is near the edge of a square photo makes a difference."""
+    photo = rng.random((192, 192, 3), dtype="float32") * 255
+    other = photo.copy()
+    other[:24] = 255 - other[:24]
+    return _differs(model, photo, other)
+
+
+def _received(model, pixel):
+    """What the dense layer gets for a square photo of one value, told by other weights in it."""
+    import keras
+
+    kernel, bias = sorted(model.weights, key=lambda weight: -len(weight.shape))
+    # Per unit of what it gets, class 1 gains 1 / 255 on class 0; without it, it is 1 ahead.
+    steps = np.arange(5, dtype="float32")
+    slopes = np.tile(steps / (255 * kernel.shape[0]), (kernel.shape[0], 1))
+    with keras.StatelessScope(state_mapping=[(kernel, slopes), (bias, steps)]):
+        outputs = keras.ops.convert_to_numpy(model(np.full((1, 64, 64, 3), pixel, "float32")))
+    with np.errstate(all="ignore"):  # a model may be too sure, or give no probabilities
+        return 255 * (np.log(outputs[0, 1] / outputs[0, 0]) - 1)
+
+
 def _scale_is_right(model):
-    layer = next(layer for layer in model.layers if type(layer).__name__ == "Rescaling")
-    return np.isclose(layer.scale * 255, 1, rtol=1e-3) and layer.offset == 0
+    return np.allclose([_received(model, pixel) for pixel in (0, 255)], [0, 1], atol=2e-3)
 
 
 @EXERCISES.network(
@@ -153,20 +179,21 @@ def _scale_is_right(model):
     "crop and resize, rescale, flatten, and one dense layer.",
     input_shape=(None, None, 3),
     output_shape=(5,),
-    layers={"Resizing": 1, "Rescaling": 1, "Dense": 1},
     parameters=32 * 32 * 3 * 5 + 5,
     outputs="probabilities",
-    must={
+    must={  # the range first, as large logits hide what the rest looks at
+        "photos from 0 to 255 go into the dense layer as they are.": lambda model: (
+            not np.isclose(_received(model, 255), 255, rtol=0.01)
+        ),
+        "for the dense layer, pixels of 255 should become 1, and 0 should stay 0.": _scale_is_right,
         "what stands at the far sides of a wide photo changes the output. Crop to the aspect ratio "
         "before you resize.": _crops,
-        "pixels of 255 should become 1, and 0 should stay 0.": _scale_is_right,
+        "what stands near the edge of a square photo makes no difference. Resize the whole square, "
+        "do not cut 32 x 32 pixels out of it.": _keeps_the_square,
     },
     mistakes={
-        "`Resizing` squashes a wide photo unless it is told to crop.": lambda: _prepared(
-            crop=False
-        ),
-        "photos from 0 to 255 go into the dense layer as they are.": lambda: _prepared(
-            rescale=False
+        "`Resizing` squashes a wide photo, or pads it, unless it is told to crop.": (
+            lambda: _prepared(crop=False)
         ),
         "five logits are no probabilities yet.": lambda: _prepared(activation=None),
     },
@@ -179,7 +206,7 @@ def prepared():
 @EXERCISES.trained(
     "02.5",
     "look at what goes into `fit`: show some images with their labels, and print the range before "
-    "and behind `Rescaling`.",
+    "and after `Rescaling`.",
     accuracy=0.8,
     praise="Three bugs of this chapter, and none of them raised an error.",
 )

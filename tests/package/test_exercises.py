@@ -283,6 +283,63 @@ def test_another_nonlinearity_or_one_in_a_layer_of_its_own_is_right(hidden):
     assert_right("01.4", network)
 
 
+def takes_any_photo(prepare):
+    photos = keras.Input((None, None, 3))
+    dense = keras.layers.Dense(5, activation="softmax")
+    return keras.Model(photos, dense(keras.layers.Flatten()(prepare(photos))))
+
+
+def cropped(photos):
+    return ops.image.resize(photos, (32, 32), crop_to_aspect_ratio=True)
+
+
+@pytest.mark.parametrize(
+    "prepare",
+    [
+        lambda photos: cropped(photos) / 255,
+        lambda photos: cropped(photos / 255),
+        lambda photos: keras.layers.Normalization(mean=0, variance=255**2)(cropped(photos)),
+        keras.Sequential(
+            [
+                keras.layers.Resizing(32, 32, crop_to_aspect_ratio=True, interpolation="nearest"),
+                keras.layers.Rescaling(1 / 255),
+            ]
+        ),
+    ],
+)
+def test_a_photo_may_be_prepared_by_other_layers(prepare):
+    assert_right("02.4", takes_any_photo(prepare))
+
+
+@pytest.mark.parametrize(
+    ("prepare", "hint"),
+    [
+        (cropped, "as they are"),
+        (lambda photos: cropped(photos) / 127.5 - 1, "should become 1"),
+        (lambda photos: cropped(photos) * 255, "should become 1"),
+        (lambda photos: ops.image.resize(photos, (32, 32)) / 255, "told to crop"),
+        (lambda photos: keras.layers.CenterCrop(32, 32)(photos) / 255, "near the edge"),
+    ],
+)
+def test_a_photo_that_is_prepared_wrongly_is_seen(prepare, hint):
+    verdict = find("02.4").judge(takes_any_photo(prepare))
+    assert verdict.status == WRONG
+    assert hint in verdict.message
+
+
+def test_a_range_that_is_mended_behind_the_dense_layer_is_seen():
+    layers = [
+        keras.layers.Resizing(32, 32, crop_to_aspect_ratio=True),
+        keras.layers.Flatten(),
+        keras.layers.Dense(5),
+        keras.layers.Rescaling(1 / 255),
+        keras.layers.Softmax(),
+    ]
+    verdict = find("02.4").judge(keras.Sequential([keras.Input((None, None, 3)), *layers]))
+    assert verdict.status == WRONG
+    assert "should become 1" in verdict.message
+
+
 def test_a_kernel_that_is_nearly_learned_is_right():
     model = NETWORKS["03.4"].builder()
     for weights in model.layers[0].weights:
