@@ -33,12 +33,20 @@ EXERCISES.answer(
     "04.2",
     "walk through conv1, pool1 and conv2: how large is the field, how far apart are the fields of "
     "two neighbours, and where does the first one start?",
-    cases=[(0, 0), (3, 5), (10, 1)],
+    cases=[(0, 0), (3, 5), (13, 1)],
     mistakes={
         "you forgot the padding: the first unit looks at zeros outside the image, so its patch "
         "starts before row 0.": lambda row, column: (2 * row, 2 * column, 10),
         "top and left may be negative: do not cut the patch off at the edge of the image, it "
         "reaches into the padding.": lambda *case: [max(0, n) for n in seen_by_conv2(*case)],
+        "you forgot the padding of conv2, which moves the start as well.": lambda row, column: (
+            2 * row - 2,
+            2 * column - 2,
+            10,
+        ),
+        "the zero that conv2 adds stands for one unit of pool1, which is two pixels wide.": (
+            lambda row, column: (2 * row - 3, 2 * column - 3, 10)
+        ),
         "you forgot the stride: neighbours are two pixels apart.": lambda r, c: (r - 4, c - 4, 10),
         "this is conv3, one layer deeper.": lambda r, c: (4 * r - 8, 4 * c - 8, 20),
         "this is pool2, one layer deeper.": lambda r, c: (4 * r - 4, 4 * c - 4, 12),
@@ -91,7 +99,8 @@ def _batch_norm(x, gamma, beta, axes=(0, 1, 2), power=0.5, inside=0.001, outside
 
 @EXERCISES.function(
     "04.4",
-    "one mean and one variance for each channel, taken over all that is not a channel.",
+    "one mean and one variance for each channel, taken over all that is not a channel, with 0.001 "
+    "added to the variance; then times gamma, and plus beta.",
     cases=[
         (_values(4, 3, 5, 2), np.array([1.0, 2.0]), np.array([0.0, -1.0])),
         (_values(2, 2, 2, 3) / 100, np.ones(3), np.zeros(3)),
@@ -105,6 +114,9 @@ def _batch_norm(x, gamma, beta, axes=(0, 1, 2), power=0.5, inside=0.001, outside
         "as well.": lambda *case: _batch_norm(*case, axes=(1, 2)),
         "you mixed the channels: each has a mean and a variance of its own, taken over images and "
         "positions.": lambda *case: _batch_norm(*case, axes=(0, 1, 2, 3)),
+        "you took the mean over the channels. Each channel has a mean of its own.": (
+            lambda *case: _batch_norm(*case, axes=3)
+        ),
         "divide by the standard deviation, the square root of the variance, not by the variance "
         "itself.": lambda *case: _batch_norm(*case, power=1),
         "add 0.001 to the variance, inside the square root, not to the standard deviation behind "
@@ -113,6 +125,10 @@ def _batch_norm(x, gamma, beta, axes=(0, 1, 2), power=0.5, inside=0.001, outside
             *case, inside=0
         ),
         "you forgot to scale by gamma and to shift by beta.": lambda x, *_: _batch_norm(x, 1, 0),
+        "you forgot to add beta.": lambda x, gamma, _: _batch_norm(x, gamma, 0),
+        "this uses running averages that have seen nothing; call the layer with training=True.": (
+            lambda x, gamma, beta: gamma * x / 1.001**0.5 + beta
+        ),
     },
 )
 def batch_norm_by_hand(x, gamma, beta):
@@ -159,8 +175,11 @@ def _outputs_on_canvas(model):
     parameters=(5_000, 20_000),
     outputs="probabilities",
     must={
+        "a CNN looks at neighbours: a kernel should be larger than 1 x 1.": lambda model: any(
+            max(getattr(layer, "kernel_size", [1])) > 1 for layer in all_layers(model)
+        ),
         "the answer changes when the same thing stands elsewhere. Which layer still looks at "
-        "positions? And the strides together should be 2, 4 or 8.": lambda model: (
+        "positions? And the strides together should be 1, 2, 4 or 8.": lambda model: (
             np.ptp(_outputs_on_canvas(model), axis=0).max() < 1e-4
         ),
         "it gives the same answer for every image.": lambda model: (

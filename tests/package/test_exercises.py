@@ -514,6 +514,11 @@ def without_attention(model):
             "still looks at positions",
         ),
         ("04.5", lambda model: model.layers[-1].kernel.assign(np.zeros((32, 10))), "every image"),
+        (
+            "04.5",
+            lambda model: [setattr(layer, "kernel_size", (1, 1)) for layer in model.layers[:3]],
+            "looks at neighbours",
+        ),
         ("05.3", activated(2, "tanh"), "a tanh left"),
         ("05.3", activated(-2, "linear"), "need a ReLU"),
         ("05b.4", activated(-4, "tanh"), "by itself: a sigmoid"),
