@@ -4,4 +4,4 @@ The modules are imported by name (`from course_utils import convolution`), so th
 importing the package itself stays instant.
 """
 
-__version__ = "0.11.0"
+__version__ = "0.12.0"

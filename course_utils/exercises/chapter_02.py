@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from course_utils import data
-from course_utils.exercises import models
+from course_utils.exercises import preparing_02
 from course_utils.exercises.judge import Exercises
 from course_utils.exercises.kinds import Function
 
@@ -131,49 +131,6 @@ def _prepared(crop=True, activation="softmax"):
     )
 
 
-def _differs(model, photo, other):
-    """Whether a model tells two photos apart."""
-    outputs = (models.run(model, image[np.newaxis]) for image in (photo, other))
-    return not np.allclose(*outputs, atol=1e-4)
-
-
-def _crops(model):
-    """Whether the sides of a wide photo, or the ends of a high one, make no difference."""
-    photo = rng.random((40, 120, 3), dtype="float32") * 255
-    other = photo.copy()
-    other[:, :30], other[:, 90:] = 255, 0
-    return not any(
-        _differs(model, *pair)
-        for pair in ((photo, other), (photo.swapaxes(0, 1), other.swapaxes(0, 1)))
-    )
-
-
-def _keeps_the_square(model):
-    """Whether what is near the edge of a square photo makes a difference."""
-    photo = rng.random((192, 192, 3), dtype="float32") * 255
-    other = photo.copy()
-    other[:24] = 255 - other[:24]
-    return _differs(model, photo, other)
-
-
-def _received(model, pixel):
-    """What the dense layer gets for a square photo of one value, told by other weights in it."""
-    import keras
-
-    kernel, bias = sorted(model.weights, key=lambda weight: -len(weight.shape))
-    # Per unit of what it gets, class 1 gains 1 / 255 on class 0; without it, it is 1 ahead.
-    steps = np.arange(5, dtype="float32")
-    slopes = np.tile(steps / (255 * kernel.shape[0]), (kernel.shape[0], 1))
-    with keras.StatelessScope(state_mapping=[(kernel, slopes), (bias, steps)]):
-        outputs = keras.ops.convert_to_numpy(model(np.full((1, 64, 64, 3), pixel, "float32")))
-    with np.errstate(all="ignore"):  # a model may be too sure, or give no probabilities
-        return 255 * (np.log(outputs[0, 1] / outputs[0, 0]) - 1)
-
-
-def _scale_is_right(model):
-    return np.allclose([_received(model, pixel) for pixel in (0, 255)], [0, 1], atol=2e-3)
-
-
 @EXERCISES.network(
     "02.4",
     "crop and resize, rescale, flatten, and one dense layer.",
@@ -183,13 +140,15 @@ def _scale_is_right(model):
     outputs="probabilities",
     must={  # the range first, as large logits hide what the rest looks at
         "photos from 0 to 255 go into the dense layer as they are.": lambda model: (
-            not np.isclose(_received(model, 255), 255, rtol=0.01)
+            not np.isclose(preparing_02.received(model, 255), 255, rtol=0.01)
         ),
-        "for the dense layer, pixels of 255 should become 1, and 0 should stay 0.": _scale_is_right,
+        "for the dense layer, pixels of 255 should become 1, and 0 should stay 0.": (
+            preparing_02.scale_is_right
+        ),
         "what stands at the far sides of a wide photo changes the output. Crop to the aspect ratio "
-        "before you resize.": _crops,
+        "before you resize.": preparing_02.crops,
         "what stands near the edge of a square photo makes no difference. Resize the whole square, "
-        "do not cut 32 x 32 pixels out of it.": _keeps_the_square,
+        "do not cut 32 x 32 pixels out of it.": preparing_02.keeps_the_square,
     },
     mistakes={
         "`Resizing` squashes a wide photo, or pads it, unless it is told to crop.": (
