@@ -38,6 +38,17 @@ def pytest_xdist_auto_num_workers(config):
     return workers if workers > 1 else 0
 
 
+def _share_cpus(workers):
+    """Lets TensorFlow and NumPy use as many threads as there are CPUs for each of the workers.
+
+    Else each of them takes all CPUs, and threads of one wait for those of another. What a chapter
+    finds holds with any number of threads.
+    """
+    threads = str(max(1, _cpus() // workers))
+    for name in ("TF_NUM_INTRAOP_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, threads)
+
+
 def _cpus():
     """The CPUs that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -65,6 +76,8 @@ def pytest_sessionstart(session):
 
 
 def pytest_configure(config):
+    if hasattr(config, "workerinput"):
+        _share_cpus(config.workerinput["workercount"])
     if not config.getoption("nbval", default=False):
         return
     os.environ["COURSE_CHECKS"] = "1"  # a conclusion that fails stops its chapter

@@ -276,3 +276,20 @@ def test_a_process_counts_the_cpus_that_it_may_use(monkeypatch):
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     assert conftest._cpus() == 4
+
+
+@pytest.mark.parametrize(("cpus", "workers", "threads"), [(2, 2, "1"), (8, 3, "2"), (1, 2, "1")])
+def test_workers_share_the_cpus(monkeypatch, cpus, workers, threads):
+    names = ("TF_NUM_INTRAOP_THREADS", "OPENBLAS_NUM_THREADS")
+    monkeypatch.setattr(conftest, "_cpus", lambda: cpus)
+    for name in names:
+        monkeypatch.setenv(name, "")  # so that it is as before when the test is over
+        monkeypatch.delenv(name)
+    config = types.SimpleNamespace(
+        workerinput={"workercount": workers}, getoption=lambda name, default: False
+    )
+    conftest.pytest_configure(config)
+    assert [os.environ[name] for name in names] == [threads] * 2
+    monkeypatch.setenv(names[0], "7")  # whoever asks for a number gets it
+    conftest.pytest_configure(config)
+    assert os.environ[names[0]] == "7"

@@ -7,15 +7,13 @@ import tensorflow as tf
 from cheaper import on_few_images
 from keras import layers
 
-from course_utils.exercises.judge import find
 from course_utils.exercises.kinds import CORRECT, WRONG
 
 
 def judged(name, *stack):
     """What is said of an untrained network for garments."""
     network = keras.Sequential([keras.Input((28, 28, 1)), *stack])
-    exercise = find(name) if name == "05.3" else on_few_images(name)
-    return exercise.judge(network)
+    return on_few_images(name).judge(network)
 
 
 def alexnet(pool=3, stride=2, threes=3, order="DoDo", activation="relu", units=32, groups=1):
